@@ -36,7 +36,7 @@ class CallTest(Request):
     def _one_form_of_each(self) -> "CallTest":
         if self.args is not None and self.args_literal is not None:
             raise ValueError("give args or args_literal, not both")
-        if "expected" in self.model_fields_set and self.expected_literal is not None:
+        if self.expected is not None and self.expected_literal is not None:
             raise ValueError("give expected or expected_literal, not both")
         if "expected" not in self.model_fields_set and self.expected_literal is None:
             raise ValueError("give expected or expected_literal")

@@ -1,0 +1,89 @@
+"""Sees every request from outside: gives it an id, counts and times it, logs one line, answers 500 if it crashes."""
+
+import logging
+import re
+import time
+import uuid
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.contracts.request_id import HEADER, current_request_id
+from services.kit.auth import OPEN_PATHS
+from services.kit.error_replies import error_response
+from services.kit.errors import ServiceError
+
+logger = logging.getLogger(__name__)
+
+_WELL_FORMED_ID = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
+
+
+class RequestMetrics:
+    """Rate, errors and duration of every route."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        labels = ["method", "route"]
+        self.requests = Counter(
+            "linewise_http_requests_total", "Requests answered.", [*labels, "status"], registry=registry
+        )
+        self.seconds = Histogram(
+            "linewise_http_request_seconds",
+            "From the first byte read to the last byte sent.",
+            labels,
+            registry=registry,
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+        )
+        self.in_flight = Gauge("linewise_http_requests_in_flight", "Requests being served.", registry=registry)
+
+
+class Observe:
+    """The outermost middleware; a request's id is the caller's `X-Request-ID` where that is well-formed."""
+
+    def __init__(self, app: ASGIApp, *, metrics: RequestMetrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        sent_id = Headers(scope=scope).get(HEADER, "")
+        request_id = sent_id if _WELL_FORMED_ID.fullmatch(sent_id) else uuid.uuid4().hex
+        token = current_request_id.set(request_id)
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[HEADER] = request_id
+            await send(message)
+
+        started = time.perf_counter()
+        try:
+            with self._metrics.in_flight.track_inprogress():
+                await self._answer(scope, receive, send_with_id, started=lambda: status != 0)
+            self._record(scope, status, time.perf_counter() - started)
+        finally:
+            current_request_id.reset(token)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, *, started: Callable[[], bool]) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except Exception:
+            logger.exception("request crashed")
+            if started():
+                raise
+            error = ServiceError(500, "internal_error", "the service failed; its log has the request id")
+            await error_response(error)(scope, receive, send)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        method = scope["method"]
+        self._metrics.requests.labels(method, route, str(status)).inc()
+        self._metrics.seconds.labels(method, route).observe(seconds)
+        level = logging.DEBUG if scope["path"] in OPEN_PATHS else logging.INFO
+        fields = {"method": method, "route": route, "status": status, "seconds": round(seconds, 6)}
+        logger.log(level, "request", extra=fields)

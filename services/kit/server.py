@@ -1,0 +1,109 @@
+"""Runs an app with uvicorn: a clear word where it can't start, and no accepted request lost where it ends."""
+
+import asyncio
+import ipaddress
+import logging
+import socket
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from services.kit.errors import StartupError
+from services.kit.logs import configure_logging
+from services.kit.settings import ServiceSettings
+
+logger = logging.getLogger(__name__)
+
+_BACKLOG = 2048
+
+
+def run(app: FastAPI, *, host: str, port: int, settings: ServiceSettings) -> None:
+    """Serve until SIGTERM or SIGINT, then drain and return.
+
+    Raises:
+        StartupError: a public address without keys, a port in use, or the app's own start failed.
+    """
+    refuse_open_door(host, settings)
+    listener = bind(host, port)
+    configure_logging(settings.log_level)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=max(1, round(settings.drain_s)),
+        backlog=_BACKLOG,
+    )
+    server = DrainingServer(config, app, delay_s=settings.drain_delay_s)
+    try:
+        asyncio.run(server.serve(sockets=[listener]))
+    finally:
+        listener.close()
+    if not server.started:
+        raise app.state.startup_error or StartupError(f"{app.title} did not start; its log says why")
+
+
+def refuse_open_door(host: str, settings: ServiceSettings) -> None:
+    """Raise `StartupError` if strangers could call this service."""
+    if settings.api_keys or settings.allow_anonymous or _is_loopback(host):
+        return
+    raise StartupError(
+        f"refusing to listen on {host} without keys: set LINEWISE_API_KEYS, "
+        "or LINEWISE_ALLOW_ANONYMOUS=1 where the network is trusted"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that listens on `host` and `port` (0: any free one), or `StartupError`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise StartupError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from error
+    return listener
+
+
+class DrainingServer(uvicorn.Server):
+    """After a signal it is not ready, but serves for `delay_s` seconds; then it ends with its last request."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI, *, delay_s: float) -> None:
+        super().__init__(config)
+        self._app = app
+        self._delay_s = delay_s
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        try:
+            await super().startup(sockets)
+        except SystemExit:
+            self.should_exit = True
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A second signal, or one before the loop runs, ends at once."""
+        drain = self._app.state.drain
+        if self._loop is None or drain.begun or not self.started:
+            self.should_exit = self.force_exit = True
+            return
+        logger.info("draining", extra={"signal": sig})
+        self._loop.call_soon_threadsafe(self._begin_drain)
+
+    def _begin_drain(self) -> None:
+        assert self._loop is not None
+        self._app.state.drain.begin()
+        self._loop.call_later(self._delay_s, self._stop)
+
+    def _stop(self) -> None:
+        self.should_exit = True

@@ -1,0 +1,45 @@
+"""The settings that every service has, read from the environment.
+
+A service's own settings subclass `ServiceSettings` with a prefix of its own; the shared ones keep their names.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MEBIBYTE = 1024 * 1024
+
+
+class ServiceSettings(BaseSettings):
+    """Shared settings; the defaults run locally."""
+
+    model_config = SettingsConfigDict(env_prefix="LINEWISE_", populate_by_name=True, frozen=True, extra="ignore")
+
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field((), validation_alias="LINEWISE_API_KEYS")
+    """Keys a client may send, separated by commas; none means that auth is off."""
+
+    allow_anonymous: bool = Field(False, validation_alias="LINEWISE_ALLOW_ANONYMOUS")
+    """Listen on a public address without keys."""
+
+    max_body_bytes: int = Field(16 * MEBIBYTE, gt=0, validation_alias="LINEWISE_MAX_BODY_BYTES")
+    """A larger request body is answered with 413."""
+
+    drain_delay_s: float = Field(0.0, ge=0, validation_alias="LINEWISE_DRAIN_DELAY_S")
+    """How long to go on serving, not ready, after SIGTERM: the time a load balancer needs to look elsewhere."""
+
+    drain_s: float = Field(30.0, ge=0, validation_alias="LINEWISE_DRAIN_S")
+    """How long requests in flight may take to end after that."""
+
+    log_level: str = Field("INFO", validation_alias="LINEWISE_LOG_LEVEL")
+
+    data_dir: Path = Field(Path(".linewise"), validation_alias="LINEWISE_DATA_DIR")
+    """Where the database, the embedded Redis and job artefacts live."""
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _split_at_commas(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(key.strip() for key in value.split(",") if key.strip())
+        return value
