@@ -1,0 +1,10 @@
+"""The tasks that policies are trained and judged on, all of one type: `services.contracts.Problem`.
+
+`load_problems(spec)` reads MBPP, HumanEval, generated list tasks or a file; the grammar of specs is in `specs`.
+Leaves out MBPP+ (its inputs and oracles are not asserts) and anything that would have to be downloaded.
+"""
+
+from trainer.problems.errors import ProblemFileError, ProblemsError, UnknownSpecError
+from trainer.problems.loading import SPEC_HELP, load_problems
+
+__all__ = ["SPEC_HELP", "ProblemFileError", "ProblemsError", "UnknownSpecError", "load_problems"]

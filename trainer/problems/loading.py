@@ -1,0 +1,57 @@
+"""From a spec to its problems."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from services.contracts import Problem
+from trainer.problems.errors import UnknownSpecError
+from trainer.problems.files import read_problems
+from trainer.problems.humaneval import FIRST_ID as HUMANEVAL_FIRST
+from trainer.problems.humaneval import LAST_ID as HUMANEVAL_LAST
+from trainer.problems.humaneval import humaneval
+from trainer.problems.mbpp import FIRST_ID as MBPP_FIRST
+from trainer.problems.mbpp import LAST_ID as MBPP_LAST
+from trainer.problems.mbpp import mbpp
+from trainer.problems.specs import Spec, parse_ranges, parse_spec
+
+SPEC_HELP = (
+    "mbpp or mbpp:601-974 (ranges joined by commas; ?shown=1 asserts in the prompt), humaneval or humaneval:0-19, "
+    "lists:train, lists:validation or lists:test (?count=400&seed=0&operations=2-3&loops=30&tests=8), "
+    "or the path of a JSONL file with a problem a line"
+)
+
+
+def load_problems(spec: str) -> list[Problem]:
+    """The problems that `spec` names, always the same for the same spec; `SPEC_HELP` says what is possible.
+
+    Raises:
+        UnknownSpecError: the spec names no set, or an id or option that the set does not have.
+        ProblemFileError: a file that cannot be read as problems.
+    """
+    path = Path(spec)
+    if path.is_file() or path.suffix in (".jsonl", ".json"):
+        return read_problems(path)
+    parsed = parse_spec(spec)
+    if parsed is None or parsed.name not in _LOADERS:
+        raise UnknownSpecError(f"no problem set {spec!r}; possible are {SPEC_HELP}")
+    return _LOADERS[parsed.name](parsed)
+
+
+def _load_mbpp(spec: Spec) -> list[Problem]:
+    spec.expect_options(["shown"])
+    problems = mbpp(spec.integer("shown", 1, least=0, most=3))
+    return _selected(problems, spec.selection, MBPP_FIRST, MBPP_LAST)
+
+
+def _load_humaneval(spec: Spec) -> list[Problem]:
+    spec.expect_options([])
+    return _selected(humaneval(), spec.selection, HUMANEVAL_FIRST, HUMANEVAL_LAST)
+
+
+def _selected(problems: dict[int, Problem], selection: str | None, first: int, last: int) -> list[Problem]:
+    if selection is None:
+        return list(problems.values())
+    return [problems[number] for number in parse_ranges(selection, first=first, last=last)]
+
+
+_LOADERS: dict[str, Callable[[Spec], list[Problem]]] = {"mbpp": _load_mbpp, "humaneval": _load_humaneval}
