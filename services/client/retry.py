@@ -1,7 +1,7 @@
 """When a call is tried again, and how long to wait before."""
 
-import random
 from dataclasses import dataclass, field
+from random import Random
 
 RETRIED_STATUSES = frozenset({429, 503, 504})
 
@@ -17,7 +17,7 @@ class RetryPolicy:
     attempts: int = 6
     first_s: float = 0.25
     longest_s: float = 8.0
-    random: random.Random = field(default_factory=random.Random, compare=False, repr=False)
+    random: Random = field(default_factory=Random, compare=False, repr=False)
 
     def wait_s(self, attempt: int, retry_after_s: float = 0.0) -> float:
         """Seconds to wait behind `attempt` (which counts from 1)."""
