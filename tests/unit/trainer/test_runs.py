@@ -1,0 +1,70 @@
+"""A run's folder: whole files, honest metrics."""
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import pytest
+
+from trainer.runs import Run, read_metrics, replacing
+
+
+class Colour(StrEnum):
+    RED = "red"
+
+
+@dataclass(frozen=True)
+class Config:
+    run_dir: Path
+    colour: Colour = Colour.RED
+    seeds: tuple[int, ...] = (1, 2)
+
+
+def test_config_is_written_as_plain_json_beside_the_versions(tmp_path: Path) -> None:
+    with Run(tmp_path / "run") as run:
+        run.write_config(Config(tmp_path))
+    config = json.loads((tmp_path / "run/config.json").read_text())
+    assert config == {"run_dir": str(tmp_path), "colour": "red", "seeds": [1, 2]}
+    assert json.loads((tmp_path / "run/environment.json").read_text())["packages"]["torch"]
+
+
+def test_metrics_reach_jsonl_and_tensorboard(tmp_path: Path) -> None:
+    with Run(tmp_path) as run:
+        run.log(0, {"loss": 0.5})
+        run.log(1, {"loss": float("nan"), "objective/kl": float("inf")})
+    assert read_metrics(tmp_path) == [
+        {"iteration": 0, "loss": 0.5},
+        {"iteration": 1, "loss": None, "objective/kl": None},
+    ]
+    assert any((tmp_path / "tensorboard").iterdir())
+
+
+def test_a_resumed_run_appends_and_rewinding_drops_what_will_be_written_again(tmp_path: Path) -> None:
+    with Run(tmp_path) as run:
+        for iteration in range(4):
+            run.log(iteration, {"loss": 1.0})
+    with Run(tmp_path) as run:
+        run.rewind(1)
+        run.log(2, {"loss": 2.0})
+    assert [(line["iteration"], line["loss"]) for line in read_metrics(tmp_path)] == [(0, 1.0), (1, 1.0), (2, 2.0)]
+
+
+def test_a_checkpoint_that_fails_halfway_leaves_the_one_before(tmp_path: Path) -> None:
+    with Run(tmp_path) as run:
+        place = run.checkpoint("final")
+    with replacing(place) as folder:
+        (folder / "weights").write_text("old")
+    with pytest.raises(KeyboardInterrupt), replacing(place) as folder:
+        (folder / "weights").write_text("half")
+        raise KeyboardInterrupt
+    assert (place / "weights").read_text() == "old"
+    assert [path.name for path in place.parent.iterdir()] == ["final"]
+
+
+def test_a_new_checkpoint_takes_the_place_of_the_old_one_entirely(tmp_path: Path) -> None:
+    place = tmp_path / "final"
+    for name in ("first", "second"):
+        with replacing(place) as folder:
+            (folder / name).touch()
+    assert [path.name for path in place.iterdir()] == ["second"]
