@@ -1,0 +1,49 @@
+# Everything runs from .venv in this checkout; nothing outside it is changed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test check format lint types imports clean
+
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## Make .venv and install everything, pinned by constraints.txt
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo 'Linewise needs Python 3.11 or newer; try: make PYTHON=python3.12 setup' >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV) \
+	  || { echo 'python3 cannot make virtual environments; try: apt-get install python3-venv' >&2; exit 2; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(INSTALLED) ## The whole method on this machine: label, train a PRM, serve it, PPO, evaluate, report
+	$(BIN)/linewise demo
+
+up: $(INSTALLED) ## The three services on embedded defaults
+	$(BIN)/linewise up
+
+test: $(INSTALLED) ## All tests
+	$(BIN)/pytest
+
+check: lint types imports test ## What CI runs: ruff, mypy --strict, import-linter and all tests
+
+lint: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+imports: $(INSTALLED)
+	$(BIN)/lint-imports
+
+format: $(INSTALLED) ## Format and mend what ruff can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## Remove .venv and caches; runs/ and .linewise/ stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
