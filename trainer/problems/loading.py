@@ -9,6 +9,7 @@ from trainer.problems.files import read_problems
 from trainer.problems.humaneval import FIRST_ID as HUMANEVAL_FIRST
 from trainer.problems.humaneval import LAST_ID as HUMANEVAL_LAST
 from trainer.problems.humaneval import humaneval
+from trainer.problems.lists import SPLITS, generate
 from trainer.problems.mbpp import FIRST_ID as MBPP_FIRST
 from trainer.problems.mbpp import LAST_ID as MBPP_LAST
 from trainer.problems.mbpp import mbpp
@@ -48,10 +49,34 @@ def _load_humaneval(spec: Spec) -> list[Problem]:
     return _selected(humaneval(), spec.selection, HUMANEVAL_FIRST, HUMANEVAL_LAST)
 
 
+def _load_lists(spec: Spec) -> list[Problem]:
+    spec.expect_options(["count", "seed", "operations", "loops", "tests"])
+    for split in SPLITS:
+        if spec.selection == split:
+            return generate(
+                split,
+                spec.integer("count", 400, least=1),
+                seed=spec.integer("seed", 0),
+                operations=_operations(spec.options.get("operations", "2-3")),
+                loops=spec.integer("loops", 30, most=100) / 100,
+                tests=spec.integer("tests", 8, least=4),
+            )
+    raise UnknownSpecError(f"{spec.text!r}: say which split, lists:{', lists:'.join(SPLITS)}")
+
+
+def _operations(text: str) -> tuple[int, int]:
+    numbers = parse_ranges(text, first=1, last=8)
+    return min(numbers), max(numbers)
+
+
 def _selected(problems: dict[int, Problem], selection: str | None, first: int, last: int) -> list[Problem]:
     if selection is None:
         return list(problems.values())
     return [problems[number] for number in parse_ranges(selection, first=first, last=last)]
 
 
-_LOADERS: dict[str, Callable[[Spec], list[Problem]]] = {"mbpp": _load_mbpp, "humaneval": _load_humaneval}
+_LOADERS: dict[str, Callable[[Spec], list[Problem]]] = {
+    "mbpp": _load_mbpp,
+    "humaneval": _load_humaneval,
+    "lists": _load_lists,
+}
