@@ -1,0 +1,65 @@
+"""Puts the scorer together.
+
+`uvicorn --factory services.scorer.app:create_app` serves it too, but without the drain and the refusals of
+`linewise serve scorer`.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from services.contracts import Readiness
+from services.kit.app import build_app
+from services.scorer.admission import Admission
+from services.scorer.batcher import Batcher
+from services.scorer.metrics import ScorerMetrics
+from services.scorer.model import choose_device, load_prm, use_threads
+from services.scorer.models import NO_MODEL, Models
+from services.scorer.routes import models_router, scoring_router
+from services.scorer.service import ScoringService
+from services.scorer.settings import ScorerSettings
+
+
+def create_app(settings: ScorerSettings | None = None) -> FastAPI:
+    """The scorer with its models loaded; with none configured it answers 503 and says how to get one.
+
+    Raises:
+        StartupError: a checkpoint is missing, broken or not causal, or the device isn't there.
+    """
+    settings = settings or ScorerSettings()
+    registry = CollectorRegistry()
+    metrics = ScorerMetrics(registry)
+    device = choose_device(settings.device)
+    load = partial(load_prm, device=device, dtype=settings.dtype, max_tokens=settings.max_batch_tokens)
+    models = Models(settings.models, load)
+    batcher = Batcher(
+        max_batch_tokens=settings.max_batch_tokens,
+        max_wait_s=settings.max_wait_ms / 1000,
+        metrics=metrics,
+        on_start=partial(use_threads, settings.torch_threads),
+    )
+    service = ScoringService(models, batcher, Admission(settings.max_queue, metrics), metrics)
+
+    @asynccontextmanager
+    async def serving(_: FastAPI) -> AsyncIterator[None]:
+        service.start()
+        yield
+        service.close()
+
+    async def readiness() -> Readiness:
+        if not len(models):
+            return Readiness(ready=False, reason=NO_MODEL)
+        return Readiness(ready=True, details={"models": [info.name for info in models.infos()], "device": device})
+
+    return build_app(
+        name="scorer",
+        summary="A probability for every step of a program, from one causal pass.",
+        settings=settings,
+        routers=[scoring_router(service), models_router(models)],
+        registry=registry,
+        readiness=readiness,
+        lifespan=serving,
+    )

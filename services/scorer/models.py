@@ -1,0 +1,87 @@
+"""The models that are served: loaded at the start, found by name, reloaded beside the one that serves."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from services.contracts import ModelInfo
+from services.kit.errors import ConflictError, NotFoundError, StartupError, UnavailableError
+from services.scorer.checkpoint import CheckpointError
+from services.scorer.prm import Prm, ServedModel
+from services.scorer.settings import ModelSource
+
+logger = logging.getLogger(__name__)
+
+LoadPrm = Callable[[Path], Prm]
+
+NO_MODEL = "no model is loaded: start with `linewise serve scorer --model DIR`; `make demo` trains one"
+
+
+class Models:
+    """The served models, in the order of their sources; the first is the default."""
+
+    def __init__(self, sources: Sequence[ModelSource], load: LoadPrm) -> None:
+        """Load every source.
+
+        Raises:
+            StartupError: a checkpoint can't be served.
+        """
+        self._sources = {source.name: source for source in sources}
+        self._load = load
+        self._reloading = asyncio.Lock()
+        try:
+            self._served = {source.name: self._serve(source) for source in sources}
+        except CheckpointError as error:
+            raise StartupError(str(error)) from error
+
+    def __len__(self) -> int:
+        return len(self._served)
+
+    def get(self, name: str | None) -> ServedModel:
+        """The model of that name; None is the default.
+
+        Raises:
+            UnavailableError: no model is loaded.
+            NotFoundError: no model has that name.
+        """
+        if not self._served:
+            raise UnavailableError("no_model", NO_MODEL, retry_after_s=30)
+        wanted = self._default if name is None else name
+        if wanted not in self._served:
+            known = ", ".join(self._served)
+            raise NotFoundError("unknown_model", f"there is no model {wanted!r}; there is {known}")
+        return self._served[wanted]
+
+    def infos(self) -> list[ModelInfo]:
+        """What is served."""
+        return [self._info(served) for served in self._served.values()]
+
+    async def reload(self, name: str) -> ModelInfo:
+        """Load the model's folder again and swap it in; until then, and if it can't be served, the old one serves.
+
+        Raises:
+            NotFoundError: no model has that name.
+            ConflictError: the checkpoint can't be served, with the reason.
+        """
+        source = self._sources[self.get(name).name]
+        async with self._reloading:
+            try:
+                served = await asyncio.to_thread(self._serve, source)
+            except CheckpointError as error:
+                raise ConflictError("bad_checkpoint", f"{error}; the model loaded before goes on serving") from error
+            self._served[name] = served
+        return self._info(served)
+
+    def _serve(self, source: ModelSource) -> ServedModel:
+        served = ServedModel(source.name, self._load(source.folder), datetime.now(UTC))
+        logger.info("model loaded", extra={"model": served.name, "architecture": served.prm.architecture})
+        return served
+
+    def _info(self, served: ServedModel) -> ModelInfo:
+        return served.info(default=served.name == self._default)
+
+    @property
+    def _default(self) -> str:
+        return next(iter(self._served))

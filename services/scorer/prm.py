@@ -1,0 +1,55 @@
+"""What the scorer asks of a process reward model; `services.scorer.model` is the one that runs on torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from services.contracts import ModelInfo
+from services.contracts.prm_layout import PrmInput
+
+
+class Prm(Protocol):
+    """A loaded checkpoint; `tokenize` may be called from any thread, `score` from one at a time."""
+
+    @property
+    def architecture(self) -> str:
+        """The class that Transformers built, e.g. `RobertaForTokenClassification`."""
+
+    @property
+    def parameters(self) -> int:
+        """How many weights it has."""
+
+    @property
+    def max_tokens(self) -> int:
+        """The longest input it takes."""
+
+    @property
+    def prefix_ids(self) -> Sequence[int]:
+        """The tokens that open every input."""
+
+    def tokenize(self, texts: Sequence[str]) -> Sequence[Sequence[int]]:
+        """Texts to ids, with no special tokens added."""
+
+    def score(self, inputs: Sequence[PrmInput]) -> list[list[float]]:
+        """One pass: for each input its scores, one for each of its positions, in [0, 1]."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ServedModel:
+    """A model under its name; a reload puts a new one in its place, requests in flight keep theirs."""
+
+    name: str
+    prm: Prm
+    loaded_at: datetime
+
+    def info(self, *, default: bool) -> ModelInfo:
+        """What `GET /models` tells of it."""
+        return ModelInfo(
+            name=self.name,
+            architecture=self.prm.architecture,
+            parameters=self.prm.parameters,
+            max_tokens=self.prm.max_tokens,
+            default=default,
+            loaded_at=self.loaded_at.isoformat(timespec="seconds"),
+        )

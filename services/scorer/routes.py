@@ -1,0 +1,60 @@
+"""The scorer's routes: HTTP in, contract models out, nothing else."""
+
+from fastapi import APIRouter
+
+from services.contracts import (
+    ModelInfo,
+    ModelsReply,
+    ScoreBatchReply,
+    ScoreBatchRequest,
+    ScoreReply,
+    ScoreRequest,
+)
+from services.scorer.models import Models
+from services.scorer.service import ScoringService
+
+
+def scoring_router(service: ScoringService) -> APIRouter:
+    """`POST /score` and `POST /score/batch`."""
+    router = APIRouter(tags=["score"])
+
+    @router.post("/score")
+    async def score(request: ScoreRequest) -> ScoreReply:
+        """Score every step of one program.
+
+        A step's score depends on the prompt and on the code up to the step's end, and on nothing behind it; a
+        comment's and a blank's is null. 404: no such model. 413 `too_long`: more tokens than the model takes, unless
+        `"truncate": "prompt"` lets the prompt's beginning go. 429: the queue is full. 503: no model is loaded.
+        """
+        return (await service.score([request]))[0]
+
+    @router.post("/score/batch")
+    async def score_batch(request: ScoreBatchRequest) -> ScoreBatchReply:
+        """Score many programs, in order, as `POST /score` would each; one that can't be scored refuses the batch.
+
+        `details.item` of a 413 `too_long` is the index of the program that is too long.
+        """
+        return ScoreBatchReply(results=await service.score(request.items))
+
+    return router
+
+
+def models_router(models: Models) -> APIRouter:
+    """`GET /models` and `POST /models/{name}/reload`."""
+    router = APIRouter(tags=["models"])
+
+    @router.get("/models")
+    async def list_models() -> ModelsReply:
+        """What is served; the default model answers requests that name none."""
+        return ModelsReply(models=models.infos())
+
+    @router.post("/models/{name}/reload")
+    async def reload_model(name: str) -> ModelInfo:
+        """Load the checkpoint folder again, without dropping a request.
+
+        The old model serves until the new one is loaded and proved. 409 `bad_checkpoint`: it can't be served, with
+        the reason, and the old one goes on.
+        """
+        return await models.reload(name)
+
+    return router

@@ -1,0 +1,76 @@
+"""Scores programs: admit, encode, queue, reply. It knows neither HTTP nor torch."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from services.contracts import ScoreReply, ScoreRequest
+from services.contracts.prm_layout import InputTooLongError
+from services.kit.errors import TooLargeError
+from services.scorer.admission import Admission
+from services.scorer.batcher import Batcher
+from services.scorer.encoding import Encoded, encode
+from services.scorer.metrics import ScorerMetrics
+from services.scorer.models import Models
+from services.scorer.prm import ServedModel
+from services.scorer.replies import compose_reply
+
+_ENCODERS = 2
+
+
+class ScoringService:
+    """From requests to replies, from `start` to `close`; tokenizing has threads of its own, off the event loop."""
+
+    def __init__(self, models: Models, batcher: Batcher, admission: Admission, metrics: ScorerMetrics) -> None:
+        self._models = models
+        self._batcher = batcher
+        self._admission = admission
+        self._metrics = metrics
+        self._encoders = ThreadPoolExecutor(_ENCODERS, thread_name_prefix="scorer-encode")
+
+    def start(self) -> None:
+        """Begin to score."""
+        self._batcher.start()
+
+    def close(self) -> None:
+        """End with the last request."""
+        self._encoders.shutdown()
+        self._batcher.close()
+
+    async def score(self, requests: Sequence[ScoreRequest]) -> list[ScoreReply]:
+        """A reply for each request, in order; nothing is scored if one of them can't be.
+
+        Raises:
+            UnavailableError, NotFoundError: no model at all, or none of that name.
+            TooLargeError: an input is too long for its model, or there are too many.
+            OverloadedError: the queue is full.
+        """
+        models = [self._models.get(request.model) for request in requests]
+        with self._admission.take(len(requests)):
+            loop = asyncio.get_running_loop()
+            encoded = await loop.run_in_executor(self._encoders, self._encode_all, requests, models)
+            scores = await asyncio.gather(*map(self._score, models, encoded))
+        return [compose_reply(model.name, item, row) for model, item, row in zip(models, encoded, scores, strict=True)]
+
+    def _encode_all(self, requests: Sequence[ScoreRequest], models: Sequence[ServedModel]) -> list[Encoded]:
+        return [self._encode(index, *pair) for index, pair in enumerate(zip(requests, models, strict=True))]
+
+    def _encode(self, index: int, request: ScoreRequest, model: ServedModel) -> Encoded:
+        started = time.perf_counter()
+        try:
+            encoded = encode(request, model.prm)
+        except InputTooLongError as error:
+            raise TooLargeError(
+                "too_long",
+                f'{error}; shorten it, or ask for "truncate": "prompt" where the prompt is what is long',
+                details={"tokens": error.tokens, "max_tokens": error.max_tokens, "item": index},
+            ) from error
+        self._metrics.observe_stage(model.name, "encode", time.perf_counter() - started)
+        return encoded
+
+    async def _score(self, model: ServedModel, encoded: Encoded) -> list[float]:
+        """The scores of the `code` steps; a program without any needs no pass."""
+        if not encoded.scored_steps:
+            return []
+        return await asyncio.wrap_future(self._batcher.submit(model, encoded.input))

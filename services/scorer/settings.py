@@ -1,0 +1,75 @@
+"""The scorer's settings, read from `LINEWISE_SCORER_*`; the defaults run on a laptop's CPU."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from services.kit.settings import ServiceSettings
+
+Device = Literal["auto", "cpu", "cuda"]
+DType = Literal["float32", "bfloat16", "float16"]
+
+_NAMED = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)=(?P<folder>.+)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """A checkpoint folder and the name it is served under."""
+
+    name: str
+    folder: Path
+
+    @classmethod
+    def parse(cls, text: str) -> "ModelSource":
+        """Read `NAME=DIR`, or `DIR` alone, whose last part is then the name."""
+        if named := _NAMED.fullmatch(text):
+            return cls(named["name"], Path(named["folder"]))
+        folder = Path(text)
+        return cls(folder.resolve().name, folder)
+
+
+class ScorerSettings(ServiceSettings):
+    """What to serve, on what, and how to batch it."""
+
+    model_config = SettingsConfigDict(env_prefix="LINEWISE_SCORER_")
+
+    models: Annotated[tuple[ModelSource, ...], NoDecode] = ()
+    """`NAME=DIR` or `DIR`, separated by commas; the first is the default model."""
+
+    device: Device = "auto"
+    """`auto` takes a GPU where torch sees one."""
+
+    dtype: DType = "float32"
+    """Half precision is for GPUs: a CPU without bf16 units is a hundred times slower with it."""
+
+    torch_threads: int | None = Field(None, ge=1)
+    """Threads of one pass on a CPU; None leaves the choice to torch."""
+
+    max_batch_tokens: int = Field(8192, ge=16)
+    """Tokens of one pass, padding included; also the longest input taken, where the model would take a longer one."""
+
+    max_wait_ms: float = Field(2.0, ge=0)
+    """How long a lone request waits for company before it is scored, in milliseconds."""
+
+    max_queue: int = Field(1024, ge=1)
+    """Programs taken in and not yet answered; one more is answered with 429."""
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _parse_models(cls, value: object) -> object:
+        parts = value.split(",") if isinstance(value, str) else value
+        if not isinstance(parts, list | tuple):
+            return parts
+        return tuple(ModelSource.parse(part.strip()) if isinstance(part, str) else part for part in parts if part)
+
+    @field_validator("models")
+    @classmethod
+    def _refuse_twins(cls, sources: tuple[ModelSource, ...]) -> tuple[ModelSource, ...]:
+        names = [source.name for source in sources]
+        if twins := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two models are named {twins[0]}; name them apart with NAME=DIR")
+        return sources
