@@ -1,0 +1,44 @@
+"""Generalised advantage estimation and whitening: pure functions on `[batch, response]`, a mask's True = a real token.
+
+A masked position is skipped as if it were not there: padding, wherever it stands, changes nothing.
+"""
+
+import torch
+
+
+def gae(
+    rewards: torch.Tensor, values: torch.Tensor, mask: torch.Tensor, gamma: float, lam: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Advantages and returns, both `[batch, response]`, 0 where `mask` is False.
+
+    A_t = sum_l (gamma lam)^l delta_(t+l) with delta_t = r_t + gamma V(s_(t+1)) - V(s_t); the value behind a row's
+    last real token is 0. A return is the advantage plus the value. Equations 11 and 12 of Schulman et al. 2016,
+    https://arxiv.org/abs/1506.02438.
+    """
+    advantages = torch.zeros_like(values)
+    advantage = torch.zeros_like(values[:, 0])
+    next_value = torch.zeros_like(values[:, 0])
+    for t in reversed(range(values.shape[1])):
+        real = mask[:, t]
+        delta = rewards[:, t] + gamma * next_value - values[:, t]
+        advantage = torch.where(real, delta + gamma * lam * advantage, advantage)
+        next_value = torch.where(real, values[:, t], next_value)
+        advantages[:, t] = torch.where(real, advantage, 0)
+    return advantages, torch.where(mask, advantages + values, 0)
+
+
+def masked_mean(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The mean of the real positions, a scalar; NaN where there is none."""
+    return torch.where(mask, x, 0).sum() / mask.sum()
+
+
+def masked_variance(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The unbiased variance of the real positions, a scalar; 0 where there are fewer than two."""
+    squares = torch.where(mask, (x - masked_mean(x, mask)) ** 2, 0)
+    return squares.sum() / (mask.sum() - 1).clamp(min=1)
+
+
+def masked_whiten(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """`x` moved and scaled to mean 0 and variance 1 over all real positions of the batch, 0 where `mask` is False."""
+    whitened = (x - masked_mean(x, mask)) * torch.rsqrt(masked_variance(x, mask) + 1e-8)
+    return torch.where(mask, whitened, 0)

@@ -1,0 +1,118 @@
+"""How prompts and responses become a model's inputs: the one place where the two kinds of policy differ.
+
+Encoder-decoder: the prompt is the encoder's input, the response the decoder's target. Decoder-only: prompt, newline,
+response in one sequence, prompts padded on the left so that all responses start at the same column.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from torch.nn.functional import pad as pad_columns
+
+Inputs = dict[str, Any]
+"""Keyword arguments of a Hugging Face model's `forward`."""
+
+
+class Layout(Protocol):
+    """Builds the inputs of one kind of model."""
+
+    def prompt_ids(self, tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
+        """The prompts as token ids, with the special tokens that the tokenizer adds by itself."""
+
+    def teacher_forced(self, prompts: Sequence[Sequence[int]], ids: torch.Tensor, mask: torch.Tensor) -> Inputs:
+        """Inputs of one pass over whole responses, `ids` and `mask` `[batch, response]`."""
+
+    def at_responses(self, states: torch.Tensor, length: int) -> torch.Tensor:
+        """`[batch, response, ...]`: the states, of that pass, that predict each of `length` response tokens."""
+
+    def opening(self, model: Any, prompts: Sequence[Sequence[int]]) -> Inputs:
+        """Inputs of the pass that predicts the first token."""
+
+    def following(self, inputs: Inputs, outputs: Any, tokens: torch.Tensor) -> Inputs:
+        """Inputs of the pass behind it, with the key-value cache in `outputs` and the new `tokens` `[batch]`."""
+
+
+class EncoderDecoder:
+    """T5, CodeT5+ and their like."""
+
+    def __init__(self, pad_id: int, start_id: int) -> None:
+        self._pad_id = pad_id
+        self._start_id = start_id
+
+    def prompt_ids(self, tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
+        ids: list[list[int]] = tokenizer(list(prompts)).input_ids
+        return ids
+
+    def teacher_forced(self, prompts: Sequence[Sequence[int]], ids: torch.Tensor, mask: torch.Tensor) -> Inputs:
+        input_ids, attention_mask = pad_rows(prompts, self._pad_id)
+        decoder_input_ids = pad_columns(ids[:, :-1], (1, 0), value=self._start_id)
+        return {"input_ids": input_ids, "attention_mask": attention_mask, "decoder_input_ids": decoder_input_ids}
+
+    def at_responses(self, states: torch.Tensor, length: int) -> torch.Tensor:
+        return states
+
+    def opening(self, model: Any, prompts: Sequence[Sequence[int]]) -> Inputs:
+        input_ids, attention_mask = (rows.to(model.device) for rows in pad_rows(prompts, self._pad_id))
+        return {
+            "encoder_outputs": model.get_encoder()(input_ids=input_ids, attention_mask=attention_mask),
+            "attention_mask": attention_mask,
+            "decoder_input_ids": torch.full_like(input_ids[:, :1], self._start_id),
+        }
+
+    def following(self, inputs: Inputs, outputs: Any, tokens: torch.Tensor) -> Inputs:
+        return {**inputs, "decoder_input_ids": tokens[:, None], "past_key_values": outputs.past_key_values}
+
+
+class DecoderOnly:
+    """Llama, Qwen, GPT-2 and their like."""
+
+    def __init__(self, pad_id: int, eos_id: int) -> None:
+        self._pad_id = pad_id
+        self._eos_id = eos_id
+
+    def prompt_ids(self, tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
+        rows = tokenizer([prompt + "\n" for prompt in prompts]).input_ids
+        return [row[:-1] if row[-1:] == [self._eos_id] else row for row in rows]
+
+    def teacher_forced(self, prompts: Sequence[Sequence[int]], ids: torch.Tensor, mask: torch.Tensor) -> Inputs:
+        prompt_ids, prompt_mask = pad_rows(prompts, self._pad_id, left=True)
+        attention_mask = torch.cat([prompt_mask.to(mask.device), mask[:, :-1].long()], dim=1)
+        return {
+            "input_ids": torch.cat([prompt_ids.to(ids.device), ids[:, :-1]], dim=1),
+            "attention_mask": attention_mask,
+            "position_ids": _positions(attention_mask),
+        }
+
+    def at_responses(self, states: torch.Tensor, length: int) -> torch.Tensor:
+        return states[:, -length:]
+
+    def opening(self, model: Any, prompts: Sequence[Sequence[int]]) -> Inputs:
+        input_ids, attention_mask = (rows.to(model.device) for rows in pad_rows(prompts, self._pad_id, left=True))
+        return {"input_ids": input_ids, "attention_mask": attention_mask, "position_ids": _positions(attention_mask)}
+
+    def following(self, inputs: Inputs, outputs: Any, tokens: torch.Tensor) -> Inputs:
+        return {
+            "input_ids": tokens[:, None],
+            "attention_mask": pad_columns(inputs["attention_mask"], (0, 1), value=1),
+            "position_ids": inputs["position_ids"][:, -1:] + 1,
+            "past_key_values": outputs.past_key_values,
+        }
+
+
+def pad_rows(rows: Sequence[Sequence[int]], pad_id: int, *, left: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows of ids as one rectangle and its attention mask of 0 and 1, both `[batch, longest]` long."""
+    width = max(len(row) for row in rows)
+
+    def filled(row: Sequence[int], filler: int) -> list[int]:
+        gap = [filler] * (width - len(row))
+        return [*gap, *row] if left else [*row, *gap]
+
+    ids = [filled(row, pad_id) for row in rows]
+    real = [filled([1] * len(row), 0) for row in rows]
+    return torch.tensor(ids, dtype=torch.long), torch.tensor(real, dtype=torch.long)
+
+
+def _positions(attention_mask: torch.Tensor) -> torch.Tensor:
+    """Positions that count real tokens only, so that left padding moves nothing."""
+    return (attention_mask.cumsum(dim=1) - 1).clamp(min=0)

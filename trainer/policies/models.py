@@ -1,0 +1,95 @@
+"""The policy made of a Hugging Face model and its tokenizer, encoder-decoder and decoder-only alike.
+
+The model stays in evaluation mode throughout: no dropout, so that a ratio of probabilities is exact.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trainer.policies.decoding import decode
+from trainer.policies.layouts import DecoderOnly, EncoderDecoder, Layout, pad_rows
+from trainer.policies.protocol import Responses, Span
+from trainer.policies.spans import TokenSpans
+from trainer.policies.spans import decode as decode_text
+
+
+class ModelPolicy:
+    """See `Policy`. `model` is a causal or sequence-to-sequence language model, `tokenizer` its fast tokenizer."""
+
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        if tokenizer.pad_token_id is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        self.model = model.eval()
+        self.tokenizer = tokenizer
+        self.layout = layout_for(model.config, tokenizer)
+        self._spans = TokenSpans(tokenizer)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is; every tensor that comes back is there too."""
+        device: torch.device = self.model.device
+        return device
+
+    def sample(
+        self,
+        prompts: Sequence[str],
+        *,
+        max_new_tokens: int,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        seed: int | None = None,
+    ) -> Responses:
+        ids, mask = decode(
+            self.model,
+            self.layout,
+            self.layout.prompt_ids(self.tokenizer, prompts),
+            eos_id=self.tokenizer.eos_token_id,
+            pad_id=self.tokenizer.pad_token_id,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            top_p=top_p,
+            generator=None if seed is None else torch.Generator(self.device).manual_seed(seed),
+        )
+        rows = [row[real].tolist() for row, real in zip(ids, mask, strict=True)]
+        return Responses(
+            ids=ids,
+            mask=mask,
+            texts=[decode_text(self.tokenizer, row) for row in rows],
+            finished=[row[-1] == self.tokenizer.eos_token_id for row in rows],
+        )
+
+    def encode(self, codes: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        rows = self.tokenizer(list(codes), add_special_tokens=False).input_ids
+        ids, real = pad_rows([[*row, self.tokenizer.eos_token_id] for row in rows], self.tokenizer.pad_token_id)
+        return ids.to(self.device), real.bool().to(self.device)
+
+    def logits(self, prompts: Sequence[str], ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        inputs = self.layout.teacher_forced(self.layout.prompt_ids(self.tokenizer, prompts), ids, mask)
+        outputs = self.model(**{name: value.to(self.device) for name, value in inputs.items()}, use_cache=False)
+        return self.layout.at_responses(outputs.logits, ids.shape[1])
+
+    def logprobs(
+        self, prompts: Sequence[str], ids: torch.Tensor, mask: torch.Tensor, temperature: float = 1.0
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        everything = torch.log_softmax(self.logits(prompts, ids, mask).float() / temperature, dim=-1)
+        entropy = -(everything.exp() * everything).sum(dim=-1)
+        return everything.gather(-1, ids[..., None]).squeeze(-1), entropy
+
+    def spans(self, responses: Responses) -> list[list[Span]]:
+        rows = zip(responses.ids, responses.mask, responses.texts, strict=True)
+        return [self._spans.of(row[real].tolist(), text) for row, real, text in rows]
+
+    def save(self, folder: Path) -> None:
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+
+def layout_for(config: Any, tokenizer: Any) -> Layout:
+    """The layout for a model of this configuration."""
+    if not config.is_encoder_decoder:
+        return DecoderOnly(tokenizer.pad_token_id, tokenizer.eos_token_id)
+    start_id = config.decoder_start_token_id
+    return EncoderDecoder(tokenizer.pad_token_id, tokenizer.pad_token_id if start_id is None else start_id)
