@@ -110,7 +110,7 @@ def load_prm(folder: Path, *, device: str, dtype: DType, max_tokens: int) -> Tor
             max_tokens=min(max_tokens, _positions(model) or max_tokens),
         )
         _check_fit(prm)
-        _prove_causal(prm, _ROUNDING[dtype])
+        prove_causal(prm, _ROUNDING[dtype])
     except CheckpointError as error:
         raise CheckpointError(f"{folder} can't be served: {error}") from error
     except Exception as error:  # whatever a damaged file makes of the libraries that read it
@@ -126,6 +126,7 @@ def _read(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
         folder,
         dtype=dtype,
         use_safetensors=True,
+        disable_mmap=True,  # a mapped file that a trainer overwrites in place kills this process with SIGBUS
         local_files_only=True,
         trust_remote_code=False,
         output_loading_info=True,
@@ -171,7 +172,7 @@ def _check_fit(prm: TorchPrm) -> None:
 
 
 @torch.inference_mode()
-def _prove_causal(prm: TorchPrm, rounding: float) -> None:
+def prove_causal(prm: TorchPrm, rounding: float) -> None:
     """Raise `CheckpointError` unless logits depend on nothing behind them; also the model's warm-up."""
     length = min(_PROOF_TOKENS, prm.max_tokens)
     half = length // 2

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from services.contracts import ScoreReply, ScoreRequest
 from services.contracts.prm_layout import InputTooLongError
-from services.kit.errors import TooLargeError
+from services.kit.errors import BadRequestError, TooLargeError
 from services.scorer.admission import Admission
 from services.scorer.batcher import Batcher
 from services.scorer.encoding import Encoded, encode
@@ -43,6 +43,7 @@ class ScoringService:
 
         Raises:
             UnavailableError, NotFoundError: no model at all, or none of that name.
+            BadRequestError: a text is not Unicode.
             TooLargeError: an input is too long for its model, or there are too many.
             OverloadedError: the queue is full.
         """
@@ -59,7 +60,14 @@ class ScoringService:
     def _encode(self, index: int, request: ScoreRequest, model: ServedModel) -> Encoded:
         started = time.perf_counter()
         try:
+            (request.prompt + request.code).encode()
             encoded = encode(request, model.prm)
+        except UnicodeEncodeError as error:
+            raise BadRequestError(
+                "not_unicode",
+                "the prompt or the code has a lone surrogate, which is no character",
+                details={"item": index},
+            ) from error
         except InputTooLongError as error:
             raise TooLargeError(
                 "too_long",

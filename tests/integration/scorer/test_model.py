@@ -10,7 +10,7 @@ from services.contracts import ScoreRequest
 from services.contracts.prm_layout import PrmInput
 from services.scorer.checkpoint import CheckpointError
 from services.scorer.encoding import encode
-from services.scorer.model import TorchPrm
+from services.scorer.model import TorchPrm, prove_causal
 
 CAUSAL = ["roberta", "llama", "gpt2", "one label"]
 Load = Callable[[Path], TorchPrm]
@@ -60,7 +60,9 @@ def test_the_longest_input_is_scored_and_is_the_longest(
 ) -> None:
     prm = load(checkpoint(kind))
     assert (prm.architecture, prm.max_tokens) == (architecture, max_tokens)
-    assert prm.parameters == sum(weight.numel() for weight in load_file(checkpoint(kind) / "model.safetensors").values())
+    assert prm.parameters == sum(
+        weight.numel() for weight in load_file(checkpoint(kind) / "model.safetensors").values()
+    )
     assert len(prm.score([PrmInput([5] * max_tokens, [max_tokens - 1])])[0]) == 1
 
 
@@ -170,10 +172,8 @@ def test_decoder_mode_switched_on_after_construction_is_still_refused(
     checkpoint: Callable[[str], Path], load: Load
 ) -> None:
     """The silent trap: the flag says causal, the attention built before it doesn't."""
-    from services.scorer.model import _prove_causal
-
     prm = load(checkpoint("roberta"))
     for layer in prm.model.roberta.encoder.layer:
         layer.attention.self.is_causal = False
     with pytest.raises(CheckpointError, match="not causal"):
-        _prove_causal(prm, 1e-4)
+        prove_causal(prm, 1e-4)

@@ -1,0 +1,259 @@
+"""The scorer over a real socket, with real checkpoints."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from services.client import ScorerClient
+from services.contracts import ScoreReply, ScoreRequest
+from services.kit.errors import StartupError
+from services.scorer.app import create_app
+from services.scorer.settings import ScorerSettings
+
+Serve = Callable[[FastAPI], str]
+THREE_LINES = {"prompt": "Add one.", "code": "def f(x):\n    y = x + 1\n    return y\n"}
+
+
+@pytest.fixture
+def scorer(serve: Serve, checkpoint: Callable[[str], Path]) -> Callable[..., str]:
+    """Serve checkpoints by kind, with settings."""
+
+    def start(*kinds: str, **settings: Any) -> str:
+        models = [f"{kind}={checkpoint(kind)}" for kind in kinds or ("roberta",)]
+        return serve(create_app(ScorerSettings(models=models, torch_threads=1, **settings)))
+
+    return start
+
+
+def test_score_answers_as_the_contract_says(scorer: Callable[..., str]) -> None:
+    reply = httpx.post(f"{scorer()}/score", json={**THREE_LINES, "segment": "line", "model": None})
+    assert reply.status_code == 200
+    body = reply.json()
+    assert {key: body[key] for key in ("model", "truncated")} == {"model": "roberta", "truncated": False}
+    assert [{k: v for k, v in step.items() if k != "score"} for step in body["steps"]] == [
+        {"index": 0, "start": 0, "end": 9, "first_line": 1, "last_line": 1, "kind": "code"},
+        {"index": 1, "start": 10, "end": 23, "first_line": 2, "last_line": 2, "kind": "code"},
+        {"index": 2, "start": 24, "end": 36, "first_line": 3, "last_line": 3, "kind": "code"},
+    ]
+    scores = [step["score"] for step in body["steps"]]
+    product = scores[0] * scores[1] * scores[2]
+    expected = {"mean": fmean(scores), "min": min(scores), "product": product, "last": scores[2]}
+    assert body["aggregate"] == pytest.approx(expected)
+    assert body["tokens"] > 3
+
+
+def test_comments_and_blanks_get_null_and_stay_out_of_the_aggregates(scorer: Callable[..., str]) -> None:
+    body = httpx.post(f"{scorer()}/score", json={"prompt": "p", "code": "x = 1\n\n# done"}).json()
+    assert [step["kind"] for step in body["steps"]] == ["code", "blank", "comment"]
+    first = body["steps"][0]["score"]
+    assert [step["score"] for step in body["steps"]] == [first, None, None]
+    assert body["aggregate"] == {"mean": first, "min": first, "product": first, "last": first}
+
+
+@pytest.mark.parametrize("code", ["", "\n\n", "# nothing"])
+def test_a_program_without_code_has_null_aggregates(code: str, scorer: Callable[..., str]) -> None:
+    reply = httpx.post(f"{scorer()}/score", json={"prompt": "p", "code": code})
+    assert reply.status_code == 200
+    assert set(reply.json()["aggregate"].values()) == {None}
+    assert all(step["score"] is None for step in reply.json()["steps"])
+
+
+async def test_a_batch_answers_in_order_what_single_calls_answer(
+    scorer: Callable[..., str], prompt: str, programs: dict[str, str]
+) -> None:
+    requests = [
+        ScoreRequest(prompt=prompt, code=code, model=m) for code in programs.values() for m in ("gpt2", "llama")
+    ]
+    async with ScorerClient(scorer("gpt2", "llama")) as client:
+        single = [await client.score(request) for request in requests]
+        batch = await client.score_batch(requests)
+    for one, other in zip(single, batch, strict=True):
+        assert_same_scores(one, other)
+    assert [reply.model for reply in batch] == [request.model for request in requests]
+
+
+async def test_64_concurrent_calls_are_answered_right_and_share_passes(
+    scorer: Callable[..., str], prompt: str, programs: dict[str, str]
+) -> None:
+    codes = list(programs.values())
+    requests = [ScoreRequest(prompt=f"{prompt} {n}", code=codes[n % len(codes)]) for n in range(64)]
+    url = scorer(max_wait_ms=300)
+    async with ScorerClient(url) as client:
+        expected = await client.score_batch(requests)
+        passes_before = passes(url)
+        concurrent = await asyncio.gather(*map(client.score, requests))
+    for one, other in zip(expected, concurrent, strict=True):
+        assert_same_scores(one, other)
+    assert 1 <= passes(url) - passes_before < 20
+
+
+def assert_same_scores(one: ScoreReply, other: ScoreReply) -> None:
+    assert (one.model, one.tokens) == (other.model, other.tokens)
+    for left, right in zip(one.steps, other.steps, strict=True):
+        assert (left.start, left.end, left.kind) == (right.start, right.end, right.kind)
+        assert left.score == pytest.approx(right.score, abs=1e-4)
+
+
+def passes(url: str) -> int:
+    lines = httpx.get(f"{url}/metrics").text.splitlines()
+    return sum(int(float(line.split()[-1])) for line in lines if line.startswith("linewise_scorer_batch_tokens_count"))
+
+
+def test_models_tells_what_is_served(scorer: Callable[..., str]) -> None:
+    models = httpx.get(f"{scorer('gpt2', 'roberta')}/models").json()["models"]
+    assert [(m["name"], m["architecture"], m["max_tokens"], m["default"]) for m in models] == [
+        ("gpt2", "GPT2ForTokenClassification", 512, True),
+        ("roberta", "RobertaForTokenClassification", 512, False),
+    ]
+    assert all(m["parameters"] > 0 and m["loaded_at"].endswith("+00:00") for m in models)
+
+
+def test_an_unknown_model_is_404(scorer: Callable[..., str]) -> None:
+    url = scorer()
+    score = httpx.post(f"{url}/score", json={**THREE_LINES, "model": "nope"})
+    reload = httpx.post(f"{url}/models/nope/reload")
+    assert (score.status_code, reload.status_code) == (404, 404)
+    assert score.json()["error"]["code"] == reload.json()["error"]["code"] == "unknown_model"
+
+
+def test_too_long_is_413_and_truncation_drops_only_the_prompts_beginning(scorer: Callable[..., str]) -> None:
+    url = scorer(max_batch_tokens=64)
+    too_long = {**THREE_LINES, "prompt": "word " * 200}
+    refused = httpx.post(f"{url}/score", json=too_long)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (413, "too_long")
+    assert refused.json()["error"]["details"]["max_tokens"] == 64 < refused.json()["error"]["details"]["tokens"]
+
+    cut = httpx.post(f"{url}/score", json={**too_long, "truncate": "prompt"}).json()
+    assert (cut["truncated"], cut["tokens"], len(cut["steps"])) == (True, 64, 3)
+    assert all(step["score"] is not None for step in cut["steps"])
+
+    long_code = httpx.post(f"{url}/score", json={"prompt": "p", "code": "x = 1\n" * 100, "truncate": "prompt"})
+    assert (long_code.status_code, long_code.json()["error"]["code"]) == (413, "too_long")
+
+
+def test_a_batch_names_the_item_that_is_too_long(scorer: Callable[..., str]) -> None:
+    items = [THREE_LINES, {**THREE_LINES, "prompt": "word " * 200}]
+    reply = httpx.post(f"{scorer(max_batch_tokens=64)}/score/batch", json={"items": items})
+    assert (reply.status_code, reply.json()["error"]["details"]["item"]) == (413, 1)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/score", {"prompt": "p"}, "code"),
+        ("/score", {**THREE_LINES, "segment": "word"}, "segment"),
+        ("/score", {**THREE_LINES, "truncate": "code"}, "truncate"),
+        ("/score/batch", {"items": [THREE_LINES, {**THREE_LINES, "code": 3}]}, "items[1].code"),
+    ],
+)
+def test_a_malformed_field_is_422_with_its_path(
+    path: str, body: dict[str, Any], field: str, scorer: Callable[..., str]
+) -> None:
+    reply = httpx.post(f"{scorer()}{path}", json=body)
+    assert (reply.status_code, reply.json()["error"]["details"][0]["path"]) == (422, field)
+
+
+@pytest.mark.parametrize("field", ["prompt", "code"])
+def test_text_that_is_not_unicode_is_400(field: str, scorer: Callable[..., str]) -> None:
+    body = json.dumps({**THREE_LINES, field: "\ud800"})
+    reply = httpx.post(f"{scorer()}/score", content=body, headers={"Content-Type": "application/json"})
+    assert (reply.status_code, reply.json()["error"]["code"]) == (400, "not_unicode")
+
+
+async def test_a_full_queue_is_429_with_retry_after(scorer: Callable[..., str]) -> None:
+    url = scorer(max_queue=1, max_wait_ms=500)
+    async with httpx.AsyncClient(base_url=url) as client:
+        replies = await asyncio.gather(*(client.post("/score", json=THREE_LINES) for _ in range(4)))
+    assert sorted(reply.status_code for reply in replies) == [200, 429, 429, 429]
+    refused = next(reply for reply in replies if reply.status_code == 429)
+    assert refused.headers["Retry-After"] == "1"
+    assert refused.json()["error"]["code"] == "overloaded"
+
+
+def test_a_batch_larger_than_the_queue_is_413(scorer: Callable[..., str]) -> None:
+    reply = httpx.post(f"{scorer(max_queue=2)}/score/batch", json={"items": [THREE_LINES] * 3})
+    assert (reply.status_code, reply.json()["error"]["code"]) == (413, "batch_too_large")
+
+
+def test_without_a_model_it_says_how_to_get_one(serve: Serve) -> None:
+    url = serve(create_app(ScorerSettings()))
+    ready, score = httpx.get(f"{url}/readyz"), httpx.post(f"{url}/score", json=THREE_LINES)
+    assert (ready.status_code, score.status_code) == (503, 503)
+    assert "linewise serve scorer --model DIR" in ready.json()["reason"]
+    assert "make demo" in score.json()["error"]["message"]
+    assert httpx.get(f"{url}/healthz").status_code == 200
+    assert httpx.get(f"{url}/models").json() == {"models": []}
+
+
+def test_with_a_model_it_is_ready(scorer: Callable[..., str]) -> None:
+    reply = httpx.get(f"{scorer()}/readyz")
+    assert (reply.status_code, reply.json()["details"]["models"]) == (200, ["roberta"])
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("missing", "no checkpoint folder"), ("bidirectional", "not causal")])
+def test_a_checkpoint_that_cannot_be_served_keeps_it_from_starting(
+    kind: str, reason: str, tmp_path: Path, checkpoint: Callable[[str], Path]
+) -> None:
+    folder = tmp_path / "nowhere" if kind == "missing" else checkpoint(kind)
+    with pytest.raises(StartupError, match=reason):
+        create_app(ScorerSettings(models=[str(folder)]))
+
+
+async def test_a_reload_under_load_drops_no_request(
+    serve: Serve, tmp_path: Path, save_checkpoint: Callable[..., Path]
+) -> None:
+    folder = save_checkpoint(tmp_path / "prm", seed=0)
+    url = serve(create_app(ScorerSettings(models=[str(folder)], torch_threads=1)))
+    request = ScoreRequest(**THREE_LINES)
+    async with ScorerClient(url) as client:
+        loaded_at = (await client.models())[0].loaded_at
+        old = (await client.score(request)).aggregate.mean
+        save_checkpoint(folder, seed=1)
+        reloading = asyncio.create_task(client.reload("prm"))
+        during = []
+        while not reloading.done():
+            replies = await asyncio.gather(*(client.score(request) for _ in range(8)))
+            during += [reply.aggregate.mean for reply in replies]
+        info = await reloading
+        new = (await client.score(request)).aggregate.mean
+    assert abs(old - new) > 1e-3
+    assert during
+    assert all(mean == pytest.approx(old, abs=1e-4) or mean == pytest.approx(new, abs=1e-4) for mean in during)
+    assert (info.name, info.default) == ("prm", True)
+    assert info.loaded_at >= loaded_at
+
+
+async def test_a_bad_checkpoint_on_reload_is_409_and_the_old_one_serves_on(
+    serve: Serve, tmp_path: Path, save_checkpoint: Callable[..., Path]
+) -> None:
+    folder = save_checkpoint(tmp_path / "prm")
+    url = serve(create_app(ScorerSettings(models=[f"mine={folder}"], torch_threads=1)))
+    async with httpx.AsyncClient(base_url=url) as client:
+        before = (await client.post("/score", json=THREE_LINES)).json()
+        (folder / "model.safetensors").write_bytes(b"torn")
+        reload = await client.post("/models/mine/reload")
+        after = (await client.post("/score", json=THREE_LINES)).json()
+    assert (reload.status_code, reload.json()["error"]["code"]) == (409, "bad_checkpoint")
+    assert "goes on serving" in reload.json()["error"]["message"]
+    assert after == before
+
+
+def test_metrics_show_queue_batches_padding_stages_and_scores(scorer: Callable[..., str]) -> None:
+    url = scorer(max_wait_ms=100)
+    reply = httpx.post(f"{url}/score/batch", json={"items": [THREE_LINES, {**THREE_LINES, "prompt": "Add one!!"}]})
+    assert reply.status_code == 200
+    exported = dict(line.rsplit(" ", 1) for line in httpx.get(f"{url}/metrics").text.splitlines() if line[0] != "#")
+    tokens = [result["tokens"] for result in reply.json()["results"]]
+    assert float(exported['linewise_scorer_tokens_total{kind="real",model="roberta"}']) == sum(tokens)
+    assert float(exported['linewise_scorer_tokens_total{kind="padding",model="roberta"}']) == max(tokens) - min(tokens)
+    assert float(exported['linewise_scorer_scores_count{model="roberta"}']) == 6
+    assert float(exported["linewise_scorer_queue_depth"]) == 0
+    for stage in ("encode", "queue", "model"):
+        assert float(exported[f'linewise_scorer_stage_seconds_count{{model="roberta",stage="{stage}"}}']) > 0

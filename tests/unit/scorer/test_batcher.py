@@ -1,0 +1,110 @@
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from services.contracts.prm_layout import PrmInput
+from services.scorer.batcher import Batcher
+from services.scorer.metrics import ScorerMetrics
+from services.scorer.prm import ServedModel
+
+WAIT_S = 0.05
+Served = Callable[..., ServedModel]
+
+
+@pytest.fixture
+def batcher(metrics: ScorerMetrics) -> Iterator[Batcher]:
+    batcher = Batcher(max_batch_tokens=100, max_wait_s=WAIT_S, metrics=metrics)
+    batcher.start()
+    yield batcher
+    batcher.close()
+
+
+def text(length: int, share: float = 1.0) -> PrmInput:
+    """`length` characters of which the first `share` are x, scored at the last."""
+    letters = round(length * share)
+    return PrmInput([ord("x")] * letters + [ord("-")] * (length - letters), [length - 1])
+
+
+def test_each_input_gets_its_own_scores(batcher: Batcher, prm: Any, served: Served) -> None:
+    model = served(prm)
+    futures = [batcher.submit(model, text(10, tenths / 10)) for tenths in range(10)]
+    assert [future.result(5) for future in futures] == [[tenths / 10] for tenths in range(10)]
+
+
+def test_inputs_that_wait_together_share_a_pass(batcher: Batcher, prm: Any, served: Served) -> None:
+    model = served(prm)
+    for future in [batcher.submit(model, text(10)) for _ in range(5)]:
+        future.result(5)
+    assert prm.passes == [[10] * 5]
+
+
+def test_a_pass_holds_the_oldest_input_and_those_near_it_in_length(batcher: Batcher, prm: Any, served: Served) -> None:
+    model = served(prm)
+    for future in [batcher.submit(model, text(length)) for length in (5, 40, 5, 40)]:
+        future.result(5)
+    assert prm.passes == [[5, 5], [40, 40]]
+
+
+def test_no_pass_is_larger_than_the_token_budget(batcher: Batcher, prm: Any, served: Served) -> None:
+    model = served(prm)
+    for future in [batcher.submit(model, text(30)) for _ in range(7)]:
+        future.result(5)
+    assert sorted(map(len, prm.passes)) == [1, 3, 3]
+
+
+def test_a_lone_input_is_held_no_longer_than_the_wait(batcher: Batcher, prm: Any, served: Served) -> None:
+    started = time.perf_counter()
+    batcher.submit(served(prm), text(10)).result(5)
+    assert WAIT_S <= time.perf_counter() - started < WAIT_S + 0.5
+
+
+def test_a_full_budget_is_not_held_at_all(metrics: ScorerMetrics, prm: Any, served: Served) -> None:
+    batcher = Batcher(max_batch_tokens=20, max_wait_s=30, metrics=metrics)
+    batcher.start()
+    model = served(prm)
+    for future in [batcher.submit(model, text(10)) for _ in range(2)]:
+        future.result(5)
+    batcher.close()
+
+
+def test_two_models_never_share_a_pass(batcher: Batcher, prm: Any, another_prm: Any, served: Served) -> None:
+    other = another_prm()
+    other.gate.set()
+    one, two = served(prm, "one"), served(other, "two")
+    for future in [batcher.submit(model, text(10)) for model in (one, two, one)]:
+        future.result(5)
+    assert (prm.passes, other.passes) == ([[10, 10]], [[10]])
+
+
+def test_a_failing_pass_fails_its_inputs_and_the_next_one_runs(batcher: Batcher, prm: Any, served: Served) -> None:
+    model = served(prm)
+    prm.error = RuntimeError("out of memory")
+    with pytest.raises(RuntimeError, match="out of memory"):
+        batcher.submit(model, text(10)).result(5)
+    prm.error = None
+    assert batcher.submit(model, text(10)).result(5) == [1.0]
+
+
+def test_a_cancelled_input_is_never_scored(batcher: Batcher, another_prm: Any, served: Served) -> None:
+    prm = another_prm()
+    model = served(prm)
+    first = batcher.submit(model, text(10))
+    while not first.running():
+        time.sleep(0.001)
+    cancelled, kept = batcher.submit(model, text(20)), batcher.submit(model, text(20))
+    assert cancelled.cancel()
+    prm.gate.set()
+    assert kept.result(5) == [1.0]
+    assert prm.passes == [[10], [20]]
+
+
+def test_closing_scores_what_waits_and_takes_no_more(metrics: ScorerMetrics, prm: Any, served: Served) -> None:
+    batcher = Batcher(max_batch_tokens=100, max_wait_s=30, metrics=metrics)
+    batcher.start()
+    waiting = batcher.submit(served(prm), text(10))
+    batcher.close()
+    assert waiting.result(0) == [1.0]
+    with pytest.raises(RuntimeError, match="closed"):
+        batcher.submit(served(prm), text(10))

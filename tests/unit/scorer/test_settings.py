@@ -1,0 +1,29 @@
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from services.scorer.settings import ModelSource, ScorerSettings
+
+
+def test_a_model_is_named_by_its_folder_unless_a_name_is_given() -> None:
+    assert ModelSource.parse("runs/demo/prm") == ModelSource("prm", Path("runs/demo/prm"))
+    assert ModelSource.parse("small=runs/demo/prm") == ModelSource("small", Path("runs/demo/prm"))
+    assert ModelSource.parse("runs/lr=1e-3/prm") == ModelSource("prm", Path("runs/lr=1e-3/prm"))
+
+
+def test_models_come_from_the_environment_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINEWISE_SCORER_MODELS", "a=/one, /two")
+    assert ScorerSettings().models == (ModelSource("a", Path("/one")), ModelSource("two", Path("/two")))
+
+
+def test_shared_settings_keep_their_names_beside_the_scorers_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINEWISE_API_KEYS", "k")
+    monkeypatch.setenv("LINEWISE_SCORER_MAX_QUEUE", "7")
+    settings = ScorerSettings()
+    assert (settings.api_keys, settings.max_queue) == ((SecretStr("k"),), 7)
+
+
+def test_two_models_of_one_name_are_refused() -> None:
+    with pytest.raises(ValidationError, match="two models are named prm"):
+        ScorerSettings(models=["a/prm", "b/prm"])
