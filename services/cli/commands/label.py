@@ -1,0 +1,126 @@
+"""`linewise label PROBLEMS.jsonl -o LABELS.jsonl`: process labels for your own problems."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from services.cli.errors import FailedError
+
+if TYPE_CHECKING:
+    from services.contracts import Job, JobRequest
+
+_HELP = "Label the lines of reference solutions, by mutation, refactoring and execution."
+
+_EPILOG = """
+  linewise label problems.jsonl -o labels.jsonl
+
+  linewise label mbpp:601-700 -o labels.jsonl --mutants-per-step 2 --format trl
+
+A line of PROBLEMS.jsonl is {"id": ..., "prompt": ..., "solution": ..., "tests": \\["assert f(1) == 2", ...]}.
+
+Without LINEWISE_LABELER_URL the services it needs are started for the time of the job. Exit code 1: the job failed.
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command("label", help=_HELP, epilog=_EPILOG)(_label)
+
+
+def _label(
+    problems: Annotated[str, typer.Argument(metavar="PROBLEMS", help="A JSONL file, or a set: see `problems`.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; it appears whole or not at all.")],
+    teacher: Annotated[Literal["rules"], typer.Option(help="Who changes the lines.")] = "rules",
+    mutants_per_step: Annotated[int, typer.Option(min=0, help="Mutants of each line.")] = 4,
+    refactorings_per_step: Annotated[int, typer.Option(min=0, help="Refactorings of each line.")] = 2,
+    augmented_tests: Annotated[int, typer.Option(min=0, help="New tests for each problem.")] = 32,
+    segment: Annotated[Literal["line", "statement", "block"], typer.Option(help="What gets a label.")] = "line",
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    form: Annotated[Literal["jsonl", "trl"], typer.Option("--format", help="Our records, or TRL's.")] = "jsonl",
+) -> None:
+    from services.cli.console import say
+    from services.cli.labeling import export
+    from services.contracts import JobRequest, Segment
+    from trainer.problems import load_problems
+
+    request = JobRequest(
+        name=Path(problems).stem,
+        problems=load_problems(problems),
+        mutants_per_step=mutants_per_step,
+        refactorings_per_step=refactorings_per_step,
+        augmented_tests=augmented_tests,
+        segment=Segment(segment),
+        seed=seed,
+    )
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with _labeler() as url:
+        job = follow(url, request)
+        _show(job)
+        if job.status != "succeeded":
+            raise FailedError(f"the job is {job.status}{f': {job.error}' if job.error else ''}.")
+        count = asyncio.run(export(url, job.id, output, form))
+    say(f"{count} records in {output}.")
+
+
+@contextmanager
+def _labeler() -> Iterator[str]:
+    """The URL of the labeler that the environment names, or of one started for the block's time."""
+    if url := os.environ.get("LINEWISE_LABELER_URL"):
+        yield url
+        return
+    import tempfile
+
+    from services.cli.console import say
+    from services.cli.interrupts import ending_in_order
+    from services.cli.ports import free_port
+    from services.cli.stack import Stack, redis_url_from_environment
+    from services.cli.supervisor import Supervisor
+
+    redis_url = redis_url_from_environment()
+    with tempfile.TemporaryDirectory(prefix="linewise-") as folder:
+        stack = Stack(Path(folder), executor_port=free_port(), labeler_port=free_port(), redis_url=redis_url)
+        supervisor = Supervisor(stack.specs(), log_folder=stack.log_folder, announce=say)
+        say("starting executor, Redis, worker and labeler.")
+        with ending_in_order(supervisor.kill, say), supervisor:
+            yield stack.urls["labeler"]
+
+
+def follow(url: str, request: "JobRequest") -> "Job":
+    """Run a job to its end under a progress bar."""
+    from services.cli.labeling import run_job
+    from trainer.progress import progress_bar
+
+    with progress_bar(f"labelling {request.name}", total=len(request.problems)) as bar:
+
+        def on_change(job: "Job") -> None:
+            bar.move_to(job.problems.done, note=f"{job.labels.positive} positive, {job.labels.negative} negative")
+
+        return asyncio.run(run_job(url, request, on_change))
+
+
+def _show(job: "Job") -> None:
+    from rich.table import Table
+
+    from services.cli.console import stdout
+
+    table = Table("", "total", "of which", title=f"{job.name}: {job.status}")
+    problems, mutants, labels = job.problems, job.mutants, job.labels
+    table.add_row("problems", str(problems.total), f"{problems.done} done, {problems.rejected} rejected")
+    table.add_row(
+        "mutants",
+        str(mutants.total),
+        f"{mutants.killed} killed, {mutants.survived} survived, {mutants.incompetent} incompetent",
+    )
+    table.add_row(
+        "labels",
+        str(labels.positive + labels.negative),
+        f"{labels.positive} positive, {labels.negative} negative (and {labels.unknown} unknown)",
+    )
+    for rejected in job.rejected:
+        table.add_row("rejected", rejected.id, rejected.reason)
+    stdout().print(table)

@@ -1,0 +1,34 @@
+"""`linewise worker`: a Celery worker that does the labeler's jobs; any number of them, on any number of machines."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_HELP = "Do labelling jobs: a Celery worker for the queue at LINEWISE_REDIS_URL."
+
+_EPILOG = "Example:  LINEWISE_REDIS_URL=redis://queue:6379/0 linewise worker --concurrency 4"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command("worker", help=_HELP, epilog=_EPILOG)(_worker)
+
+
+def _worker(
+    concurrency: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="cores")] = None,
+    ready_file: Annotated[Path | None, typer.Option(hidden=True, help="Made once the worker takes tasks.")] = None,
+) -> None:
+    import os
+
+    from celery.signals import worker_ready
+
+    from services.labeler.settings import LabelerSettings
+    from services.labeler.worker import run_worker
+
+    @worker_ready.connect(weak=False)  # type: ignore[untyped-decorator]
+    def tell(**_: object) -> None:
+        if ready_file is not None:
+            ready_file.touch()
+
+    run_worker(LabelerSettings(), concurrency or os.cpu_count() or 1)

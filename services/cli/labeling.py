@@ -1,0 +1,58 @@
+"""A labelling job from the outside: start it, follow it to its end, fetch what it made."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel
+
+from services.cli.atomic_file import written_whole
+from services.client import LabelerClient, NoAnswerError
+from services.contracts import Job, JobRequest
+
+Format = Literal["jsonl", "trl"]
+
+_RECONNECT_S = 1.0
+_SILENCE_S = 600.0
+
+
+async def run_job(url: str, request: JobRequest, on_change: Callable[[Job], None]) -> Job:
+    """Send `request` and follow the job until it is final; `on_change` is given each state of it.
+
+    A broken stream of events is taken up again. A job that nobody waits for any more (the task is cancelled) is
+    cancelled.
+    """
+    async with LabelerClient(url, timeout_s=_SILENCE_S) as client:
+        job = await client.create_job(request)
+        try:
+            async for state in _states(client, job):
+                on_change(state)
+        except asyncio.CancelledError:
+            await client.cancel(job.id)
+            raise
+        return state
+
+
+async def _states(client: LabelerClient, job: Job) -> AsyncIterator[Job]:
+    yield job
+    while not job.status.final:
+        try:
+            async for event in client.events(job.id):
+                yield event
+        except NoAnswerError:
+            await asyncio.sleep(_RECONNECT_S)
+        job = await client.job(job.id)
+        yield job
+
+
+async def export(url: str, job_id: str, path: Path, form: Format = "jsonl") -> int:
+    """Write the job's labels to `path`, whole or not at all; returns the number of records."""
+    count = 0
+    async with LabelerClient(url, timeout_s=_SILENCE_S) as client:
+        records: AsyncIterator[BaseModel] = client.trl_labels(job_id) if form == "trl" else client.labels(job_id)
+        with written_whole(path) as file:
+            async for record in records:
+                file.write(record.model_dump_json() + "\n")
+                count += 1
+    return count
