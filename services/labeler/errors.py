@@ -1,0 +1,23 @@
+"""What can end the labelling of a problem or of a whole job.
+
+LabelerError
+├── UnusableProblemError   this problem is rejected, with the reason; the job goes on
+├── JobCancelledError      somebody cancelled the job; stop, keep nothing of the problem at hand
+└── ExecutorLostError      the executor stayed away; the job fails
+"""
+
+
+class LabelerError(Exception):
+    """The root of the labeler's own exceptions."""
+
+
+class UnusableProblemError(LabelerError):
+    """A problem that can't be labelled; the message is the reason that the job reports."""
+
+
+class JobCancelledError(LabelerError):
+    """The job is no longer wanted."""
+
+
+class ExecutorLostError(LabelerError):
+    """The executor gave no answer for so long that waiting on makes no sense."""

@@ -1,0 +1,90 @@
+"""Has programs run by the executor, and does not give up lightly.
+
+Programs travel in chunks. A reply of `internal_error` is asked for again and in the end left unanswered (None):
+it is our failure, never a label. An executor that is away is waited for, with back-off, for as long as `patience_s`.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from itertools import islice
+from typing import Protocol
+
+from services.client.errors import NoAnswerError, RequestError
+from services.contracts import ExecuteReply, ExecuteRequest, Verdict
+from services.labeler.errors import ExecutorLostError, JobCancelledError, UnusableProblemError
+
+logger = logging.getLogger(__name__)
+
+CHUNK_PROGRAMS = 50
+CHUNK_CHARACTERS = 4_000_000
+_ATTEMPTS_AT_INTERNAL_ERRORS = 3
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 8.0
+
+
+class Executor(Protocol):
+    """What is needed of `services.client.ExecutorClient`."""
+
+    def execute_batch(self, programs: Sequence[ExecuteRequest]) -> Awaitable[list[ExecuteReply]]: ...
+
+
+class Verifier:
+    """Runs programs for one job; `is_cancelled` is asked before each chunk."""
+
+    def __init__(self, executor: Executor, *, patience_s: float, is_cancelled: Callable[[], bool]) -> None:
+        self._executor = executor
+        self._patience_s = patience_s
+        self._is_cancelled = is_cancelled
+
+    async def run(self, programs: Sequence[ExecuteRequest]) -> list[ExecuteReply | None]:
+        """A reply for each program, in order; None where the executor kept failing at it.
+
+        Raises:
+            JobCancelledError: somebody cancelled the job meanwhile.
+            ExecutorLostError: no answer for `patience_s` seconds.
+            UnusableProblemError: the executor refuses these programs.
+        """
+        replies: list[ExecuteReply | None] = [None] * len(programs)
+        for _ in range(_ATTEMPTS_AT_INTERNAL_ERRORS):
+            waiting = [index for index, reply in enumerate(replies) if reply is None]
+            for chunk in _chunks(waiting, programs):
+                for index, reply in zip(chunk, await self._ask([programs[at] for at in chunk]), strict=True):
+                    replies[index] = None if reply.verdict is Verdict.INTERNAL_ERROR else reply
+        return replies
+
+    async def _ask(self, programs: Sequence[ExecuteRequest]) -> list[ExecuteReply]:
+        wait_s, deadline = _FIRST_WAIT_S, time.monotonic() + self._patience_s
+        while True:
+            if self._is_cancelled():
+                raise JobCancelledError
+            try:
+                return await self._executor.execute_batch(programs)
+            except RequestError as error:
+                raise UnusableProblemError(f"the executor refused it: {error.message}") from error
+            except NoAnswerError as error:
+                if time.monotonic() + wait_s > deadline:
+                    raise ExecutorLostError(f"the executor gave no answer: {error}") from error
+                logger.warning("the executor gave no answer", extra={"wait_s": wait_s, "error": type(error).__name__})
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+
+
+def _chunks(indices: Sequence[int], programs: Sequence[ExecuteRequest]) -> Iterator[list[int]]:
+    """`indices` in runs of at most `CHUNK_PROGRAMS` programs and, but for one program alone, `CHUNK_CHARACTERS`."""
+    remaining = iter(indices)
+    while chunk := list(islice(remaining, CHUNK_PROGRAMS)):
+        yield from _light_enough(chunk, programs)
+
+
+def _light_enough(chunk: list[int], programs: Sequence[ExecuteRequest]) -> Iterator[list[int]]:
+    if len(chunk) > 1 and sum(_weight(programs[index]) for index in chunk) > CHUNK_CHARACTERS:
+        middle = len(chunk) // 2
+        yield from _light_enough(chunk[:middle], programs)
+        yield from _light_enough(chunk[middle:], programs)
+    else:
+        yield chunk
+
+
+def _weight(program: ExecuteRequest) -> int:
+    return len(program.code) + len(program.setup) + sum(len(repr(test)) for test in program.tests)
