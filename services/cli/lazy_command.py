@@ -10,8 +10,6 @@ from typing import Any
 
 import typer
 
-from services.cli.dataclass_options import command_from
-
 
 @dataclass(frozen=True, slots=True)
 class LazyCommand:
@@ -33,6 +31,8 @@ class LazyCommand:
             self._inner(show)(context.args, prog_name=context.command_path, standalone_mode=False)
 
     def _inner(self, show: Callable[[Any], None]) -> typer.Typer:
+        from services.cli.dataclass_options import command_from  # brings pydantic along
+
         module = import_module(self.module)
         function = getattr(module, self.function)
         command = command_from(getattr(module, self.config_class), lambda config: show(function(config)))

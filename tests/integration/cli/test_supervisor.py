@@ -50,23 +50,7 @@ def supervise(tmp_path: Path, said: list[str]) -> Callable[..., Supervisor]:
     return lambda *specs, **options: Supervisor(specs, log_folder=tmp_path / "logs", announce=said.append, **options)
 
 
-def eventually(condition: Callable[[], bool], within_s: float = 10.0) -> bool:
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return condition()
-
-
-def lives(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def test_children_end_services_first_then_worker_then_broker(sleeper, supervise, tmp_path):
+def test_children_end_services_first_then_worker_then_broker(sleeper, supervise, tmp_path, lives):
     specs = [sleeper("broker", Stage.BROKER), sleeper("worker", Stage.WORKER), sleeper("service")]
     with supervise(*specs) as supervisor:
         pids = supervisor.pids
@@ -75,7 +59,7 @@ def test_children_end_services_first_then_worker_then_broker(sleeper, supervise,
     assert not any(lives(pid) for pid in pids.values())
 
 
-def test_a_killed_child_is_restarted_and_said_so(sleeper, supervise, said):
+def test_a_killed_child_is_restarted_and_said_so(sleeper, supervise, said, eventually, lives):
     with supervise(sleeper("a"), sleeper("b")) as supervisor:
         first = supervisor.pids
         os.kill(first["a"], signal.SIGKILL)
@@ -85,7 +69,7 @@ def test_a_killed_child_is_restarted_and_said_so(sleeper, supervise, said):
     assert said == ["a ended with signal SIGKILL; restarting it in 0.5 s."]
 
 
-def test_a_child_that_dies_again_is_restarted_twice_as_late(sleeper, supervise, said):
+def test_a_child_that_dies_again_is_restarted_twice_as_late(sleeper, supervise, said, eventually):
     dying = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch(); time.sleep(0.3); sys.exit(7)"
     with supervise(sleeper("a", source=dying)):
         assert eventually(lambda: len(said) >= 2)
@@ -95,7 +79,7 @@ def test_a_child_that_dies_again_is_restarted_twice_as_late(sleeper, supervise, 
     ]
 
 
-def test_a_child_that_cannot_start_is_quoted_and_the_others_end(sleeper, supervise):
+def test_a_child_that_cannot_start_is_quoted_and_the_others_end(sleeper, supervise, lives):
     doomed = "import sys; print('linewise: no checkpoint there.', file=sys.stderr); sys.exit(2)"
     broker = sleeper("broker", Stage.BROKER)
     supervisor = supervise(broker, sleeper("doomed", source=doomed))
@@ -104,14 +88,14 @@ def test_a_child_that_cannot_start_is_quoted_and_the_others_end(sleeper, supervi
     assert not any(lives(pid) for pid in supervisor.pids.values())
 
 
-def test_a_child_that_is_never_ready_is_an_error(sleeper, supervise):
+def test_a_child_that_is_never_ready_is_an_error(sleeper, supervise, lives):
     supervisor = supervise(sleeper("mute", source="import time; time.sleep(60)"), ready_within_s=0.5)
     with pytest.raises(UsageError, match=r"mute: not ready after 0\.5 s"):
         supervisor.__enter__()
     assert not lives(supervisor.pids["mute"])
 
 
-def test_grandchildren_end_with_their_parent(sleeper, supervise, tmp_path):
+def test_grandchildren_end_with_their_parent(sleeper, supervise, tmp_path, eventually, lives):
     family = (
         "import pathlib, subprocess, sys, time\n"
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
@@ -124,7 +108,7 @@ def test_grandchildren_end_with_their_parent(sleeper, supervise, tmp_path):
     assert eventually(lambda: not lives(grandchild))
 
 
-def test_kill_does_not_wait_for_a_child_that_ignores_the_request(sleeper, supervise):
+def test_kill_does_not_wait_for_a_child_that_ignores_the_request(sleeper, supervise, lives):
     deaf = (
         "import pathlib, signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
         "pathlib.Path(sys.argv[1]).touch(); time.sleep(60)"
@@ -137,7 +121,7 @@ def test_kill_does_not_wait_for_a_child_that_ignores_the_request(sleeper, superv
     assert time.monotonic() - began < 10
 
 
-def test_a_supervisor_that_is_killed_leaves_no_orphan(tmp_path):
+def test_a_supervisor_that_is_killed_leaves_no_orphan(tmp_path, eventually, lives):
     """The child's own parent is SIGKILLed, so nothing but the kernel's death signal can end it."""
     keeper = (
         "import pathlib, sys, time\n"
