@@ -1,15 +1,20 @@
-"""What can be wrong with a problem set.
+"""What can be wrong with a problem set, or with any JSONL file that goes into training or evaluation.
 
-ProblemsError
-├── ProblemFileError   a file cannot be read; names the file and the line
-└── UnknownSpecError   a spec that means nothing; says what is possible
+    TrainerError
+    └── ProblemsError
+        ├── ProblemFileError   a file cannot be read; names the file and the line
+        └── UnknownSpecError   a spec that means nothing; says what is possible
+
+Each message is one sentence that says what to do.
 """
 
 from pathlib import Path
 
+from trainer.errors import TrainerError
 
-class ProblemsError(ValueError):
-    """A problem set cannot be had; the message says why and what to do."""
+
+class ProblemsError(TrainerError):
+    """A problem set cannot be had."""
 
 
 class ProblemFileError(ProblemsError):
