@@ -1,0 +1,31 @@
+# The executor: judges programs. No torch, no database, and no problem set whose answers a program could read.
+# From the repository's root: docker build --file docker/executor.Dockerfile --tag linewise/executor .
+ARG BASE=python:3.11-slim
+
+FROM ${BASE} AS build
+WORKDIR /src
+RUN python3 -m venv --without-pip /opt/linewise
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY services services
+RUN python3 -m pip --python /opt/linewise/bin/python install --no-cache-dir --constraint constraints.txt '.[executor]'
+
+FROM ${BASE}
+ARG VERSION=dev
+LABEL org.opencontainers.image.title="linewise executor" \
+      org.opencontainers.image.description="Judges programs against their tests, each in a process of its own" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}"
+RUN groupadd --gid 10001 linewise \
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin linewise
+COPY --from=build /opt/linewise /opt/linewise
+ENV PATH=/opt/linewise/bin:$PATH \
+    HOME=/tmp \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    LINEWISE_DATA_DIR=/tmp/linewise
+WORKDIR /tmp
+USER 10001:10001
+EXPOSE 8002
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-c", \
+  "import http.client as h; c = h.HTTPConnection('127.0.0.1', 8002, timeout=3); c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
+CMD ["linewise", "serve", "executor", "--host", "0.0.0.0", "--port", "8002"]

@@ -1,0 +1,38 @@
+# The scorer: one causal forward pass scores every step. LINEWISE_SCORER_MODELS names the checkpoints to serve.
+# From the repository's root: docker build --file docker/scorer.Dockerfile --tag linewise/scorer .
+ARG BASE=python:3.11-slim
+
+FROM ${BASE} AS build
+WORKDIR /src
+RUN python3 -m venv --without-pip /opt/linewise
+# A layer of its own: the largest and the rarest to change. TORCH_INDEX_URL chooses the build (CPU, CUDA); see docs/deploy.md.
+ARG TORCH_INDEX_URL=""
+COPY constraints.txt ./
+RUN python3 -m pip --python /opt/linewise/bin/python install --no-cache-dir --constraint constraints.txt \
+      ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} torch
+
+COPY pyproject.toml README.md LICENSE ./
+COPY services services
+RUN python3 -m pip --python /opt/linewise/bin/python install --no-cache-dir --constraint constraints.txt '.[scorer]'
+
+FROM ${BASE}
+ARG VERSION=dev
+LABEL org.opencontainers.image.title="linewise scorer" \
+      org.opencontainers.image.description="Scores every step of a program with a process reward model" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}"
+RUN groupadd --gid 10001 linewise \
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin linewise
+COPY --from=build /opt/linewise /opt/linewise
+ENV PATH=/opt/linewise/bin:$PATH \
+    HOME=/tmp \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    HF_HUB_OFFLINE=1 \
+    LINEWISE_DATA_DIR=/tmp/linewise
+WORKDIR /tmp
+USER 10001:10001
+EXPOSE 8001
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-c", \
+  "import http.client as h; c = h.HTTPConnection('127.0.0.1', 8001, timeout=3); c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
+CMD ["linewise", "serve", "scorer", "--host", "0.0.0.0", "--port", "8001"]

@@ -1,0 +1,37 @@
+# The trainer: a job that ends, not a server. Runs go to the volume /runs.
+# From the repository's root: docker build --file docker/trainer.Dockerfile --tag linewise/trainer .
+ARG BASE=python:3.11-slim
+
+FROM ${BASE} AS build
+WORKDIR /src
+RUN python3 -m venv --without-pip /opt/linewise
+# A layer of its own: the largest and the rarest to change. TORCH_INDEX_URL chooses the build (CPU, CUDA); see docs/deploy.md.
+ARG TORCH_INDEX_URL=""
+COPY constraints.txt ./
+RUN python3 -m pip --python /opt/linewise/bin/python install --no-cache-dir --constraint constraints.txt \
+      ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} torch
+
+COPY pyproject.toml README.md LICENSE ./
+COPY services services
+COPY trainer trainer
+RUN python3 -m pip --python /opt/linewise/bin/python install --no-cache-dir --constraint constraints.txt '.[trainer]'
+
+FROM ${BASE}
+ARG VERSION=dev
+LABEL org.opencontainers.image.title="linewise trainer" \
+      org.opencontainers.image.description="Trains PRMs and policies, PPO rewarded over HTTP" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}"
+RUN groupadd --gid 10001 linewise \
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin linewise \
+ && install --directory --owner=10001 --group=10001 /runs
+COPY --from=build /opt/linewise /opt/linewise
+ENV PATH=/opt/linewise/bin:$PATH \
+    HOME=/tmp \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+WORKDIR /
+USER 10001:10001
+HEALTHCHECK NONE
+ENTRYPOINT ["linewise"]
+CMD ["train", "--help"]
