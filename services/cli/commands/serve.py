@@ -1,6 +1,6 @@
 """`linewise serve scorer|executor|labeler`: one service in this process, for containers and for the supervisor."""
 
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,8 +9,6 @@ import typer
 from services.cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
-
     from services.kit.settings import ServiceSettings
 
 Host = Annotated[str, typer.Option(help="Address to listen on; a public one wants LINEWISE_API_KEYS.")]
@@ -46,44 +44,40 @@ def _scorer(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8001,
     model: Models = None,
 ) -> None:
-    from services.scorer.app import create_app
     from services.scorer.settings import ModelSource, ScorerSettings
 
     sources = tuple(ModelSource.parse(text) for text in model or ())
     require_checkpoints([source.folder for source in sources])
     settings = ScorerSettings(models=sources) if sources else ScorerSettings()
-    _serve(lambda: create_app(settings), host, port, settings)
+    _serve("scorer", host, port, settings)
 
 
 def _executor(
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8002,
 ) -> None:
-    from services.executor.app import create_app
     from services.executor.settings import ExecutorSettings
 
-    settings = ExecutorSettings()
-    _serve(lambda: create_app(settings), host, port, settings)
+    _serve("executor", host, port, ExecutorSettings())
 
 
 def _labeler(
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8003,
 ) -> None:
-    from services.labeler.app import create_app
     from services.labeler.settings import LabelerSettings
 
-    settings = LabelerSettings()
-    _serve(lambda: create_app(settings), host, port, settings)
+    _serve("labeler", host, port, LabelerSettings())
 
 
-def _serve(create_app: "Callable[[], FastAPI]", host: str, port: int, settings: "ServiceSettings") -> None:
+def _serve(name: str, host: str, port: int, settings: "ServiceSettings") -> None:
     """Refuse what cannot be before anything slow is loaded, then serve until a signal."""
     from services.kit.server import bind, refuse_open_door, run
 
     refuse_open_door(host, settings)
     bind(host, port).close()
-    run(create_app(), host=host, port=port, settings=settings)
+    app = import_module(f"services.{name}.app").create_app(settings)
+    run(app, host=host, port=port, settings=settings)
 
 
 def require_checkpoints(folders: list[Path]) -> None:
