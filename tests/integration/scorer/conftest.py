@@ -40,6 +40,12 @@ def _configs() -> dict[str, PretrainedConfig]:
     }
 
 
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """Models this small only lose by sharing a pass between threads."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def programs() -> dict[str, str]:
     return PROGRAMS
