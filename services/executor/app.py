@@ -1,0 +1,80 @@
+"""The executor as an app: `create_app()` and the life of its pool."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from services.contracts import Readiness
+from services.executor.forkserver import ForkServer
+from services.executor.metrics import ExecutorMetrics
+from services.executor.pool import Pool
+from services.executor.routes import execution_router
+from services.executor.sandbox import Sandbox, SandboxError
+from services.executor.service import Executor
+from services.executor.settings import ExecutorSettings
+from services.kit.app import build_app
+from services.kit.errors import StartupError, UnavailableError
+
+_FIRST_UID, _UIDS = 20_000, 40_000
+
+
+def create_app(
+    settings: ExecutorSettings | None = None, make_sandbox: Callable[[int], Sandbox] | None = None
+) -> FastAPI:
+    """The executor; sandboxes start with the app, and with it they end.
+
+    `make_sandbox` makes the sandbox of one worker, numbered from 0.
+    """
+    settings = settings or ExecutorSettings()
+    make_sandbox = make_sandbox or _fork_servers(settings.workers)
+    registry = CollectorRegistry()
+    metrics = ExecutorMetrics(registry)
+    started: list[Executor] = []
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        try:
+            pool = await asyncio.to_thread(
+                Pool, make_sandbox, workers=settings.workers, queue_size=settings.queue_size, metrics=metrics
+            )
+        except SandboxError as error:
+            raise StartupError(f"the executor's sandbox does not start: {error}") from error
+        started.append(Executor(settings, pool, metrics))
+        try:
+            yield
+        finally:
+            started.clear()
+            await asyncio.to_thread(pool.close)
+
+    def executor() -> Executor:
+        if not started:
+            raise UnavailableError("not_ready", "the executor has no sandbox yet")
+        return started[0]
+
+    async def readiness() -> Readiness:
+        if not started:
+            return Readiness(ready=False, reason="the executor has no sandbox yet")
+        return Readiness(ready=True, details={"isolation": started[0].isolation, "workers": settings.workers})
+
+    return build_app(
+        name="executor",
+        summary="Runs programs against tests, in processes of their own, and judges outside.",
+        settings=settings,
+        routers=[execution_router(executor)],
+        registry=registry,
+        readiness=readiness,
+        lifespan=lifespan,
+    )
+
+
+def _fork_servers(workers: int) -> Callable[[int], Sandbox]:
+    """Makes fork servers; as root each has programs of a user of its own, which no other executor is likely to use."""
+    if os.geteuid() != 0:
+        return lambda _: ForkServer(uid=None)
+    first = _FIRST_UID + secrets.randbelow(_UIDS - workers)
+    return lambda number: ForkServer(uid=first + number)

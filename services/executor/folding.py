@@ -1,0 +1,121 @@
+"""Evaluates constant expressions of a test in the judge's own process: literals, arithmetic and a few pure builtins.
+
+No name of the candidate is looked up and no code of a test is run. Whatever is not on the list, or might be large, is
+`NotConstantError`, and the caller leaves it to the child.
+"""
+
+import ast
+import math
+import operator
+from collections.abc import Callable, Set
+from typing import Any
+
+_MOST_ITEMS = 100_000
+_MOST_BITS = 100_000
+
+BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+}
+UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+    ast.Invert: operator.invert,
+    ast.Not: operator.not_,
+}
+_PURE: dict[str, Callable[..., Any]] = {
+    function.__name__: function
+    for function in (abs, bool, complex, dict, float, frozenset, int, len, list, max, min, round, set, sorted, str, sum)
+} | {"tuple": tuple}
+_MATH = {"pi": math.pi, "e": math.e, "tau": math.tau, "inf": math.inf, "nan": math.nan}
+TYPES: dict[str, type] = {
+    kind.__name__: kind for kind in (bool, bytes, complex, dict, float, frozenset, int, list, set, str, tuple)
+}
+
+
+class NotConstantError(Exception):
+    """The expression needs names of the program, or is not one that the judge evaluates."""
+
+
+def fold(node: ast.expr, rebound: Set[str] = frozenset()) -> Any:
+    """The value of a constant expression; `rebound` are names that the test gives another meaning.
+
+    Raises:
+        NotConstantError: it is none, or evaluating it raises.
+    """
+    try:
+        return _fold(node, rebound)
+    except (ArithmeticError, TypeError, ValueError, LookupError, RecursionError) as error:
+        raise NotConstantError(type(error).__name__) from error
+
+
+def _fold(node: ast.expr, rebound: Set[str]) -> Any:
+    match node:
+        case ast.Constant(value):
+            return value
+        case ast.List(items) | ast.Tuple(items) | ast.Set(items):
+            kind = {ast.List: list, ast.Tuple: tuple, ast.Set: set}[type(node)]
+            return kind([_fold(item, rebound) for item in items])
+        case ast.Dict(keys, values) if None not in keys:
+            return {_fold(key, rebound): _fold(value, rebound) for key, value in zip(keys, values, strict=True) if key}
+        case ast.UnaryOp(sign, operand):
+            return UNARY[type(sign)](_fold(operand, rebound))
+        case ast.BinOp(left, ast.Pow(), right):
+            return _power(_fold(left, rebound), _fold(right, rebound))
+        case ast.BinOp(left, sign, right):
+            return calculate(sign, _fold(left, rebound), _fold(right, rebound))
+        case ast.Attribute(ast.Name("math"), name) if "math" not in rebound:
+            return _MATH[name]
+        case ast.Call(ast.Name(name), arguments, keywords) if name in _PURE and name not in rebound:
+            named = {keyword.arg: _fold(keyword.value, rebound) for keyword in keywords if keyword.arg}
+            if len(named) < len(keywords):
+                raise NotConstantError("**")
+            return _PURE[name](*(_fold(argument, rebound) for argument in arguments), **named)
+    raise NotConstantError(type(node).__name__)
+
+
+def calculate(sign: ast.operator, left: Any, right: Any) -> Any:
+    """`left sign right`, where the result can be neither large nor anything but arithmetic.
+
+    Raises:
+        TypeError: an operand is not one that the judge calculates with.
+    """
+    if type(sign) not in BINARY:
+        raise TypeError(f"unsupported operator {type(sign).__name__}")
+    if (
+        all(_is_number(operand) for operand in (left, right))
+        or _repeats_a_little(sign, left, right)
+        or (isinstance(sign, ast.Add) and type(left) is type(right))
+    ):
+        return BINARY[type(sign)](left, right)
+    if isinstance(sign, ast.Sub) and all(isinstance(operand, (set, frozenset)) for operand in (left, right)):
+        return left - right
+    raise TypeError(f"unsupported operand types: {type(left).__name__} and {type(right).__name__}")
+
+
+def _is_number(operand: Any) -> bool:
+    if isinstance(operand, int):
+        return operand.bit_length() <= _MOST_BITS
+    return isinstance(operand, (float, complex))
+
+
+def _repeats_a_little(sign: ast.operator, left: Any, right: Any) -> bool:
+    if not isinstance(sign, ast.Mult):
+        return False
+    sequence, times = (right, left) if isinstance(left, int) else (left, right)
+    known = isinstance(sequence, (str, bytes, list, tuple)) and isinstance(times, int)
+    return known and len(sequence) * times <= _MOST_ITEMS
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    if isinstance(base, int) and isinstance(exponent, int):
+        if base.bit_length() * max(exponent, 1) > _MOST_BITS:
+            raise NotConstantError("a large power")
+        return base**exponent
+    if isinstance(base, (int, float)) and isinstance(exponent, (int, float)):
+        return base**exponent
+    raise NotConstantError("a power of no numbers")

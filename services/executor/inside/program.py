@@ -1,0 +1,203 @@
+"""One program inside its child process: compile it, run it, answer for each test, never say whether that was right.
+
+A job is JSON: `secret`, `mark`, `code`, `main` (whether it runs as `__main__`) and `scripts`, one a test. A script is a
+list of steps: `["run", source]` executes statements, `["value", source]` sends what an expression comes to, `["truth",
+source]` its truth. Each report is a line: the secret, and JSON. The secret keeps a program that writes to the
+descriptor from being believed; it is an obstacle and not a wall, since both share a process. Little rests on it: what
+a test expects is not here, unless the test itself had to be trusted to run here.
+"""
+
+import atexit
+import builtins
+import json
+import os
+import resource
+import sys
+import time
+from types import CodeType, ModuleType, TracebackType
+from typing import Any, NoReturn
+
+from services.executor.inside.confine import STDLIB_FD, Bounds, confine
+from services.executor.values import Encoded, encode
+
+DESCRIPTORS = 5
+MEMORY_EXIT, CONFINE_EXIT = 86, 87
+_REPORTS_FD = 3
+_PROGRAM, _TEST = "<program>", "<test>"
+_MESSAGE_CHARACTERS = 1000
+_STREAMS = (sys.stdout, sys.stderr)
+_exit, _write, _dumps, _seconds = os._exit, os.write, json.dumps, time.process_time
+
+Failure = tuple[str, str, int | None, str]
+"""Type, message, line in the submitted code, and kind: `assertion`, `memory` or `other`."""
+
+
+class _Quitter:
+    """The `exit` and `quit` that the site module would have added."""
+
+    def __call__(self, code: object = None) -> NoReturn:
+        raise SystemExit(code)
+
+
+def warm_up() -> None:
+    """Do once in the zygote what every child would do first, and forget where this code came from."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "services"]:
+        del sys.modules[name]
+    for name in ("exit", "quit"):
+        setattr(builtins, name, _Quitter())
+    _open_module("program")
+    exec(compile("def f(x):\n    return [x]\n", _PROGRAM, "exec"), {})  # noqa: S102
+    _dumps(encode([1, "a", 1.0, (2,), {3: None}]))
+    sys.argv = ["program"]
+
+
+def enter(bounds: Bounds, descriptors: list[int]) -> NoReturn:
+    """Become the child: take the descriptors (job, stdin, stdout, stderr, reports), accept the bounds, run the job."""
+    status = CONFINE_EXIT
+    try:
+        os.setsid()
+        job = _take(descriptors, lowest_closed=STDLIB_FD if bounds["uid"] is None else STDLIB_FD + 1)
+        confine(bounds)
+        status = 1
+        status = _run(json.loads(job))
+    except MemoryError:
+        status = MEMORY_EXIT
+    finally:
+        _exit(status)
+
+
+def _take(descriptors: list[int], lowest_closed: int) -> bytes:
+    """Read the job, put the four streams where they belong, and close all else."""
+    job, *streams = descriptors
+    with os.fdopen(job, "rb") as file:
+        content = file.read()
+    for target, stream in enumerate(streams):
+        os.dup2(stream, target)
+    os.set_inheritable(_REPORTS_FD, False)
+    os.closerange(lowest_closed, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    return content
+
+
+def _run(job: dict[str, Any]) -> int:
+    """Run the job and report; the exit status, which proves nothing to anybody."""
+    reporter = _Reporter(job["secret"], job["mark"])
+    try:
+        code = compile(job["code"], _PROGRAM, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
+        reporter.send(["compile", _describe(error)])
+        return 0
+    reporter.send(["compiled"])
+    if job["main"]:
+        return _run_as_main(code, reporter)
+    return _run_scripts(code, job["scripts"], reporter)
+
+
+def _run_scripts(code: CodeType, scripts: list[list[tuple[str, str]]], reporter: "_Reporter") -> int:
+    namespace = _open_module("program")
+    try:
+        exec(code, namespace)  # noqa: S102 (running code is what this process is for)
+    except BaseException as error:
+        reporter.send(["load", _describe(error)])
+        return 0
+    reporter.send(["loaded"])
+    for script in scripts:
+        values: list[Encoded] = []
+        failure = _follow(script, namespace, values)
+        reporter.end_test(values, failure)
+        if failure is not None and failure[3] == "memory":
+            break
+    return 0
+
+
+def _follow(script: list[tuple[str, str]], namespace: dict[str, Any], values: list[Encoded]) -> Failure | None:
+    """Take one test's steps; what they come to is added to `values`, up to the first that raises."""
+    try:
+        for kind, source in script:
+            if kind == "run":
+                exec(compile(source, _TEST, "exec", dont_inherit=True), namespace)  # noqa: S102
+            else:
+                value = eval(compile(source, _TEST, "eval", dont_inherit=True), namespace)  # noqa: S307
+                values.append(encode(value) if kind == "value" else bool(value))
+    except BaseException as error:
+        return _describe(error)
+    return None
+
+
+def _run_as_main(code: CodeType, reporter: "_Reporter") -> int:
+    failure, status = None, 0
+    try:
+        exec(code, _open_module("__main__"))  # noqa: S102
+    except SystemExit as error:
+        status = error.code if isinstance(error.code, int) else int(error.code is not None)
+        failure = _describe(error) if status else None
+    except BaseException as error:
+        failure, status = _describe(error), 1
+    _leave_as_python_does()
+    reporter.end_test([], failure)
+    return status & 0xFF
+
+
+def _leave_as_python_does() -> None:
+    """Wait for the threads of the program, then call what it registered with `atexit`."""
+    if "threading" in sys.modules:
+        sys.modules["threading"]._shutdown()
+    atexit._run_exitfuncs()
+
+
+def _open_module(name: str) -> dict[str, Any]:
+    """The namespace of a fresh module, which takes the place of `__main__` too: the zygote's is nobody's business."""
+    module = ModuleType(name)
+    module.__dict__["__builtins__"] = builtins
+    sys.modules[name] = sys.modules["__main__"] = module
+    return module.__dict__
+
+
+class _Reporter:
+    """Writes reports, and marks in both output streams where a test ends."""
+
+    def __init__(self, secret: str, mark: str) -> None:
+        self._secret, self._mark = secret.encode(), mark.encode()
+        self._spent = _seconds()
+
+    def send(self, report: list[Any]) -> None:
+        line = b"\n%b%b\n" % (self._secret, _dumps(report).encode())
+        while line:
+            line = line[_write(_REPORTS_FD, line) :]
+
+    def end_test(self, values: list[Encoded], failure: Failure | None) -> None:
+        for descriptor, stream in enumerate(_STREAMS, start=1):
+            try:
+                stream.flush()
+                _write(descriptor, self._mark)
+            except (OSError, ValueError):
+                continue
+        spent = _seconds()
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        self.send(["test", values, failure, spent - self._spent, peak])
+        self._spent = spent
+
+
+def _describe(error: BaseException) -> Failure:
+    line = _line_in_program(error.__traceback__)
+    kind = "other"
+    if isinstance(error, MemoryError):
+        kind = "memory"
+    elif isinstance(error, AssertionError) and line is None:
+        kind = "assertion"
+    elif isinstance(error, SyntaxError) and error.filename == _PROGRAM:
+        line = error.lineno
+    try:
+        message = str(error)[:_MESSAGE_CHARACTERS]
+    except BaseException:
+        message = ""
+    return type(error).__name__, message, line, kind
+
+
+def _line_in_program(traceback: TracebackType | None) -> int | None:
+    """The deepest line of the submitted code that was being executed."""
+    line = None
+    while traceback is not None:
+        if traceback.tb_frame.f_code.co_filename == _PROGRAM:
+            line = traceback.tb_lineno
+        traceback = traceback.tb_next
+    return line

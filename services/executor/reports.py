@@ -1,0 +1,110 @@
+"""What a child says of itself, taken for data: parsed strictly, bounded, and believed only with the run's secret.
+
+A line without the secret, or of another shape, is passed over: a program that writes there says nothing.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from services.executor.capture import Pipe
+from services.executor.sandbox import Failure
+
+MAX_REPORTS_BYTES = 32 * 1024 * 1024
+"""What one child may report in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """The code compiles; it has not run yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The code has run to its end; the tests come next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Compiling or loading ended in an exception."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A test has come to its end, or to an exception; processor seconds and peak memory by the child's own account."""
+
+    values: tuple[Any, ...]
+    failure: Failure | None
+    cpu_s: float
+    memory_bytes: int
+
+
+Said = Compiled | Loaded | Broken | Answered
+
+
+class Reports(Pipe):
+    """The pipe that reports come through."""
+
+    def __init__(self, secret: bytes) -> None:
+        super().__init__()
+        self._secret = secret
+        self._pending = bytearray()
+        self._bytes = 0
+
+    @property
+    def overflowing(self) -> bool:
+        """True where the child has written more than any honest one."""
+        return self._bytes > MAX_REPORTS_BYTES
+
+    def read(self) -> list[Said] | None:
+        """The reports that one more chunk completes; None where there is none, now or for ever."""
+        chunk = self.chunk()
+        if not chunk:
+            return None
+        self._bytes += len(chunk)
+        self._pending += chunk
+        if b"\n" not in chunk:
+            return []
+        *lines, self._pending = self._pending.split(b"\n")
+        return [said for line in lines if (said := self._parse(line))]
+
+    def _parse(self, line: bytearray) -> Said | None:
+        if not line.startswith(self._secret):
+            return None
+        try:
+            return _said(json.loads(line[len(self._secret) :]))
+        except (ValueError, TypeError, RecursionError):
+            return None
+
+
+def _said(report: object) -> Said | None:
+    match report:
+        case ["compiled"]:
+            return Compiled()
+        case ["loaded"]:
+            return Loaded()
+        case ["compile" | "load", failure]:
+            return Broken(_failure(failure))
+        case ["test", list() as values, failure, float() | int() as cpu_s, int() as memory_bytes]:
+            done = None if failure is None else _failure(failure)
+            return Answered(tuple(values), done, _plausible(cpu_s), max(0, memory_bytes))
+    return None
+
+
+def _failure(raw: object) -> Failure:
+    match raw:
+        case [str() as name, str() as message, int() | None as line, str() as kind]:
+            return Failure(_printable(name), _printable(message), line, kind)
+    raise ValueError("not a failure")
+
+
+def _printable(text: str) -> str:
+    """`text` as UTF-8 can carry it: lone surrogates become question marks."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _plausible(seconds: float) -> float:
+    return seconds if math.isfinite(seconds) and seconds >= 0 else 0.0
