@@ -31,11 +31,9 @@ class Run:
     """The folder of one training run, as a context manager; entering it twice adds to what is there."""
 
     def __init__(self, folder: Path) -> None:
-        from torch.utils.tensorboard import SummaryWriter  # slow to import, and needed by runs alone
-
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._board = SummaryWriter(str(self.folder / "tensorboard"))
+        self._board = _board(self.folder)
 
     def __enter__(self) -> Self:
         return self
@@ -72,14 +70,23 @@ class Run:
         return self.folder / "metrics.jsonl"
 
     def rewind(self, iteration: int) -> None:
-        """Drop the metrics behind `iteration`, before a resumed run writes them again."""
+        """Drop the metrics behind `iteration`, before a resumed run writes them again; 0 forgets all of them."""
         kept = [line for line in read_metrics(self.folder) if line["iteration"] <= iteration]
         write_text(self.metrics_file, "".join(json.dumps(line) + "\n" for line in kept))
+        self._board.close()
+        self._board = _board(self.folder, behind=iteration)
 
     def checkpoint(self, name: str) -> Path:
         """Where the checkpoint `name` lives: `checkpoints/<name>`; fill it inside `replacing(path)`."""
         (self.folder / "checkpoints").mkdir(exist_ok=True)
         return self.folder / "checkpoints" / name
+
+
+def _board(folder: Path, behind: int | None = None) -> Any:
+    """A TensorBoard writer; with `behind`, what was written behind that iteration is hidden."""
+    from torch.utils.tensorboard import SummaryWriter  # slow to import, and needed by runs alone
+
+    return SummaryWriter(str(folder / "tensorboard"), purge_step=None if behind is None else behind + 1)
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:

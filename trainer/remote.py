@@ -1,0 +1,160 @@
+"""Rewards over the network: scores by `POST /score/batch`, verdicts by `POST /execute/batch`.
+
+The clients live on an event loop in a thread of its own, so calls run while the trainer computes. They retry by
+themselves; what they cannot get in the end is None: our failure is never a reward. A program that a service refuses
+(too long for its model, say) is None, too, and spoils no other of its batch. Settings that can never work (a wrong
+key, an unknown model) raise. A program without a code step is not sent to the scorer: it has no step to score.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Self, TypeVar
+
+from services.client import ExecutorClient, NoAnswerError, RequestError, ScorerClient
+from services.contracts import (
+    ExecuteRequest,
+    ScoreReply,
+    ScoreRequest,
+    Segment,
+    StepKind,
+    Verdict,
+    split_steps,
+)
+from trainer.judging import Program
+from trainer.rewards import Judgement, RewardKind, StepScore
+
+Ask = TypeVar("Ask")
+Answer = TypeVar("Answer")
+
+log = logging.getLogger(__name__)
+_HOPELESS = frozenset({401, 403, 404})
+_CHUNK = 16  # programs a request: small enough that several are under way at a time
+
+
+class RemoteRewards:
+    """A `RewardSource` that asks the scorer, the executor or both, as the kind of reward needs; a context manager.
+
+    The URLs and the key default to the environment's (`LINEWISE_SCORER_URL`, ...). `timeout_s` bounds one request, its
+    retries included.
+    """
+
+    def __init__(
+        self,
+        kind: RewardKind,
+        *,
+        scorer_url: str | None = None,
+        executor_url: str | None = None,
+        model: str | None = None,
+        segment: Segment = Segment.LINE,
+        timeout_s: float = 120.0,
+    ) -> None:
+        self._scorer = ScorerClient(scorer_url, timeout_s=timeout_s) if kind != "outcome" else None
+        self._executor = ExecutorClient(executor_url, timeout_s=timeout_s) if kind != "process" else None
+        self._model = model
+        self._segment = segment
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="rewards", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections and end the thread."""
+        asyncio.run_coroutine_threadsafe(self._aclose(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def judge(self, programs: Sequence[Program]) -> Future[list[Judgement | None]]:
+        """See `RewardSource`. The future raises RequestError where no request could ever succeed."""
+        return asyncio.run_coroutine_threadsafe(self._judge(list(programs)), self._loop)
+
+    async def _judge(self, programs: list[Program]) -> list[Judgement | None]:
+        scores, verdicts = await asyncio.gather(self._scores(programs), self._verdicts(programs))
+        return [
+            Judgement(steps, verdict) if self._complete(steps, verdict) else None
+            for steps, verdict in zip(scores, verdicts, strict=True)
+        ]
+
+    def _complete(self, steps: tuple[StepScore, ...] | None, verdict: Verdict | None) -> bool:
+        scored = self._scorer is None or steps is not None
+        executed = self._executor is None or verdict not in (None, Verdict.INTERNAL_ERROR)
+        return scored and executed
+
+    async def _scores(self, programs: list[Program]) -> list[tuple[StepScore, ...] | None]:
+        if self._scorer is None:
+            return [None] * len(programs)
+        asked = [program for program in programs if self._has_code_step(program)]
+        replies = await _ask(self._scorer.score_batch, [self._score_request(program) for program in asked])
+        scores = iter([_step_scores(reply) for reply in replies])
+        return [next(scores) if self._has_code_step(program) else () for program in programs]
+
+    async def _verdicts(self, programs: list[Program]) -> list[Verdict | None]:
+        if self._executor is None:
+            return [None] * len(programs)
+        replies = await _ask(self._executor.execute_batch, [_execute_request(program) for program in programs])
+        return [reply.verdict if reply else None for reply in replies]
+
+    def _has_code_step(self, program: Program) -> bool:
+        return any(step.kind is StepKind.CODE for step in split_steps(program.code, self._segment))
+
+    def _score_request(self, program: Program) -> ScoreRequest:
+        return ScoreRequest(
+            prompt=program.problem.prompt,
+            code=program.code,
+            segment=self._segment,
+            model=self._model,
+            truncate="prompt",
+        )
+
+    async def _aclose(self) -> None:
+        for client in (self._scorer, self._executor):
+            if client is not None:
+                await client.aclose()
+
+
+def _execute_request(program: Program) -> ExecuteRequest:
+    problem = program.problem
+    return ExecuteRequest(code=program.code, tests=problem.tests, setup=problem.setup, stop_at_first_failure=True)
+
+
+def _step_scores(reply: ScoreReply | None) -> tuple[StepScore, ...] | None:
+    if reply is None:
+        return None
+    return tuple(StepScore(step.end, step.score) for step in reply.steps if step.score is not None)
+
+
+async def _ask(ask: Callable[[Sequence[Ask]], Awaitable[list[Answer]]], requests: list[Ask]) -> list[Answer | None]:
+    """Ask in chunks, all under way at once; None for what was not answered."""
+    chunks = [requests[start : start + _CHUNK] for start in range(0, len(requests), _CHUNK)]
+    answers = await asyncio.gather(*(_ask_chunk(ask, chunk) for chunk in chunks))
+    return [answer for chunk in answers for answer in chunk]
+
+
+async def _ask_chunk(
+    ask: Callable[[Sequence[Ask]], Awaitable[list[Answer]]], requests: list[Ask]
+) -> list[Answer | None]:
+    """Ask for one chunk; a refused one is halved until the request that is to blame stands alone."""
+    try:
+        return [*await ask(requests)]
+    except NoAnswerError as error:
+        log.warning("no reward for %d programs: %s", len(requests), error)
+        return [None] * len(requests)
+    except RequestError as error:
+        if error.status in _HOPELESS:
+            raise
+        if len(requests) == 1:
+            log.warning("no reward for a program: %s", error)
+            return [None]
+    half = len(requests) // 2
+    return [*await _ask_chunk(ask, requests[:half]), *await _ask_chunk(ask, requests[half:])]
