@@ -108,6 +108,7 @@ class MutantCounts(Reply):
     killed: int = 0
     survived: int = 0
     incompetent: int = 0
+    unverified: int = Field(0, description="Never judged, for the executor kept failing at them.")
 
 
 class LabelCounts(Reply):

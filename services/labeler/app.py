@@ -1,0 +1,57 @@
+"""The labeler's web service."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from services.contracts import Readiness
+from services.kit.app import build_app
+from services.labeler.broker import Broker, BrokerDownError
+from services.labeler.routes import job_router
+from services.labeler.service import JobService
+from services.labeler.settings import LabelerSettings
+from services.labeler.storage import Database, JobRepository, ResultRepository
+
+
+def create_app(settings: LabelerSettings | None = None) -> FastAPI:
+    """The app; it opens database and queue when it starts, and `StartupError` says which of them is missing."""
+    settings = settings or LabelerSettings()
+    database = Database(settings.database_url)
+    broker = Broker(settings)
+    service = JobService(
+        JobRepository(database), ResultRepository(database), broker, problems_per_task=settings.problems_per_task
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(database.open)
+        await asyncio.to_thread(broker.require)
+        await asyncio.to_thread(service.resume)
+        yield
+        broker.close()
+        database.close()
+
+    async def readiness() -> Readiness:
+        reason = await asyncio.to_thread(_what_is_down, broker, database)
+        return Readiness(ready=reason is None, reason=reason)
+
+    return build_app(
+        name="labeler",
+        summary="Process labels for code, by mutation, refactoring and execution.",
+        settings=settings,
+        routers=[job_router(service, events_poll_s=settings.events_poll_s)],
+        registry=CollectorRegistry(),
+        readiness=readiness,
+        lifespan=lifespan,
+    )
+
+
+def _what_is_down(broker: Broker, database: Database) -> str | None:
+    try:
+        broker.ping()
+    except BrokerDownError as error:
+        return f"{error}; start it or set LINEWISE_REDIS_URL"
+    return database.ping()

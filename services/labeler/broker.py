@@ -1,0 +1,101 @@
+"""The queue between the web service and the workers: Celery on Redis, with a dead Redis noticed soon.
+
+The database holds the state of jobs, so there is no result backend and a message holds no more than ids.
+"""
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+from redis import Redis, RedisError
+
+from services.kit.errors import StartupError
+from services.labeler.settings import LabelerSettings
+
+LABEL_PROBLEMS = "linewise.labeler.label_problems"
+QUEUE = "linewise.labeler"
+_CONNECT_TIMEOUT_S = 3.0
+
+
+class BrokerDownError(Exception):
+    """Redis does not answer; the message says so in one sentence."""
+
+
+def make_celery(settings: LabelerSettings) -> Celery:
+    """A Celery app without tasks; the web service sends to it by name, a worker adds the tasks.
+
+    A message is acknowledged when its task is done. If the worker dies before, Redis gives the message out again.
+    """
+    celery = Celery("linewise", broker=_celery_url(settings.redis_url), set_as_current=False)
+    celery.conf.update(
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_default_queue=QUEUE,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_send_task_events=False,
+        broker_connection_retry_on_startup=True,
+        broker_transport_options={
+            "visibility_timeout": settings.visibility_timeout_s,
+            "unacked_restore_interval": min(5.0, settings.visibility_timeout_s),
+            "unacked_restore_throttle": 1,
+            "socket_connect_timeout": _CONNECT_TIMEOUT_S,
+            "health_check_interval": 10,
+        },
+    )
+    return celery
+
+
+def _celery_url(redis_url: str) -> str:
+    """Celery's name for a unix socket differs from redis-py's."""
+    path = redis_url.removeprefix("unix://")
+    return redis_url if path == redis_url else f"redis+socket://{path}"
+
+
+class Broker:
+    """Puts labelling tasks into the queue."""
+
+    def __init__(self, settings: LabelerSettings) -> None:
+        self._url = settings.redis_url
+        self._celery = make_celery(settings)
+        self._redis = Redis.from_url(
+            self._url.replace("redis+socket://", "unix://"),
+            socket_connect_timeout=_CONNECT_TIMEOUT_S,
+            socket_timeout=_CONNECT_TIMEOUT_S,
+        )
+
+    def ping(self) -> None:
+        """Raise `BrokerDownError` unless Redis answers."""
+        try:
+            self._redis.ping()
+        except (RedisError, OSError) as error:
+            raise BrokerDownError(f"no Redis at {_without_password(self._url)}") from error
+
+    def require(self) -> None:
+        """Raise `StartupError` unless Redis answers."""
+        try:
+            self.ping()
+        except BrokerDownError as error:
+            raise StartupError(f"{error}; start `linewise up` or set LINEWISE_REDIS_URL") from error
+
+    def send(self, job_id: str, positions: list[int]) -> None:
+        """Queue the problems of a job that stand at `positions`.
+
+        Raises:
+            BrokerDownError: Redis took no message.
+        """
+        try:
+            self._celery.send_task(LABEL_PROBLEMS, args=[job_id, positions], queue=QUEUE, retry=False)
+        except (OperationalError, RedisError, OSError) as error:
+            raise BrokerDownError(f"no Redis at {_without_password(self._url)}") from error
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._celery.close()
+        self._redis.close()
+
+
+def _without_password(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"

@@ -1,0 +1,54 @@
+"""The labeler's settings, the same for the web service and its workers: `LINEWISE_LABELER_` and the name, in capitals."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from services.kit.settings import ServiceSettings
+
+
+def _sqlite_url(data: dict[str, Any]) -> str:
+    return f"sqlite:///{_data_dir(data) / 'labeler.db'}"
+
+
+def _embedded_redis_url(data: dict[str, Any]) -> str:
+    return f"unix://{_data_dir(data) / 'redis.sock'}"
+
+
+def _data_dir(data: dict[str, Any]) -> Path:
+    return Path(data["data_dir"]).resolve()
+
+
+class LabelerSettings(ServiceSettings):
+    """The defaults are a SQLite file and the embedded Redis of `linewise up`, both in `data_dir`."""
+
+    model_config = SettingsConfigDict(env_prefix="LINEWISE_LABELER_")
+
+    database_url: str = Field(default_factory=_sqlite_url, validation_alias="LINEWISE_DATABASE_URL", repr=False)
+    """`sqlite:///file` or `postgresql://user:password@host/name`."""
+
+    redis_url: str = Field(default_factory=_embedded_redis_url, validation_alias="LINEWISE_REDIS_URL", repr=False)
+    """`redis://host:port/0`, `rediss://...`, or `unix:///path/to/redis.sock`."""
+
+    executor_url: str | None = Field(None, validation_alias="LINEWISE_EXECUTOR_URL")
+    """Where programs are run; None is the contract's default."""
+
+    problems_per_task: int = Field(8, ge=1)
+    """A task of the queue is so many problems; each has some forty programs with the default job."""
+
+    problems_at_once: int = Field(4, ge=1)
+    """Of a task's problems so many are worked on at the same time, so that one waits while another computes."""
+
+    visibility_timeout_s: float = Field(120.0, gt=0)
+    """A task that a worker took and did not finish in this time, because it died, is given to another."""
+
+    attempts: int = Field(5, ge=1)
+    """A problem at which so many workers began and none finished is rejected: it may be what kills them."""
+
+    executor_patience_s: float = Field(120.0, ge=0)
+    """How long to wait for an executor that is away before the job fails."""
+
+    events_poll_s: float = Field(0.5, gt=0)
+    """How often a stream of events looks for a change."""

