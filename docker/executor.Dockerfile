@@ -1,4 +1,4 @@
-# The executor: judges programs. No torch, no database, and no problem set whose answers a program could read.
+# The executor: judges programs. No torch, no database, no answers to read.
 # From the repository's root: docker build --file docker/executor.Dockerfile --tag linewise/executor .
 ARG BASE=python:3.11-slim
 
@@ -7,6 +7,9 @@ WORKDIR /src
 RUN python3 -m venv --without-pip /opt/linewise
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY services services
+COPY trainer trainer
+# The sets of problems hold the answers, and in this image run programs that would like to read them.
+RUN rm -r trainer/problems/data
 RUN python3 -m pip --python /opt/linewise/bin/python install --no-cache-dir --constraint constraints.txt '.[executor]'
 
 FROM ${BASE}
@@ -15,8 +18,9 @@ LABEL org.opencontainers.image.title="linewise executor" \
       org.opencontainers.image.description="Judges programs against their tests, each in a process of its own" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}"
-RUN groupadd --gid 10001 linewise \
- && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin linewise
+# A user whom no other image has: the kernel counts a user's processes over all containers, and programs are held to a count.
+RUN groupadd --gid 10002 linewise \
+ && useradd --uid 10002 --gid 10002 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin linewise
 COPY --from=build /opt/linewise /opt/linewise
 ENV PATH=/opt/linewise/bin:$PATH \
     HOME=/tmp \
@@ -24,7 +28,7 @@ ENV PATH=/opt/linewise/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     LINEWISE_DATA_DIR=/tmp/linewise
 WORKDIR /tmp
-USER 10001:10001
+USER 10002:10002
 EXPOSE 8002
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-c", \
   "import http.client as h; c = h.HTTPConnection('127.0.0.1', 8002, timeout=3); c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]

@@ -7,6 +7,7 @@ WORKDIR /src
 RUN python3 -m venv --without-pip /opt/linewise
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY services services
+COPY trainer trainer
 RUN python3 -m pip --python /opt/linewise/bin/python install --no-cache-dir --constraint constraints.txt '.[labeler]'
 
 FROM ${BASE}
@@ -15,9 +16,9 @@ LABEL org.opencontainers.image.title="linewise labeler" \
       org.opencontainers.image.description="Labels the steps of programs by mutation and verified execution" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}"
-RUN groupadd --gid 10001 linewise \
- && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin linewise \
- && install --directory --owner=10001 --group=10001 /data
+RUN groupadd --gid 10003 linewise \
+ && useradd --uid 10003 --gid 10003 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin linewise \
+ && install --directory --owner=10003 --group=10003 /data
 COPY --from=build /opt/linewise /opt/linewise
 ENV PATH=/opt/linewise/bin:$PATH \
     HOME=/tmp \
@@ -25,7 +26,7 @@ ENV PATH=/opt/linewise/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     LINEWISE_DATA_DIR=/data
 WORKDIR /data
-USER 10001:10001
+USER 10003:10003
 EXPOSE 8003
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-c", \
   "import http.client as h; c = h.HTTPConnection('127.0.0.1', 8003, timeout=3); c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]

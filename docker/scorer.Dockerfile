@@ -13,6 +13,7 @@ RUN python3 -m pip --python /opt/linewise/bin/python install --no-cache-dir --co
 
 COPY pyproject.toml README.md LICENSE ./
 COPY services services
+COPY trainer trainer
 RUN python3 -m pip --python /opt/linewise/bin/python install --no-cache-dir --constraint constraints.txt '.[scorer]'
 
 FROM ${BASE}

@@ -22,16 +22,16 @@ LABEL org.opencontainers.image.title="linewise trainer" \
       org.opencontainers.image.description="Trains PRMs and policies, PPO rewarded over HTTP" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}"
-RUN groupadd --gid 10001 linewise \
- && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin linewise \
- && install --directory --owner=10001 --group=10001 /runs
+RUN groupadd --gid 10004 linewise \
+ && useradd --uid 10004 --gid 10004 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin linewise \
+ && install --directory --owner=10004 --group=10004 /runs
 COPY --from=build /opt/linewise /opt/linewise
 ENV PATH=/opt/linewise/bin:$PATH \
     HOME=/tmp \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 WORKDIR /
-USER 10001:10001
+USER 10004:10004
 HEALTHCHECK NONE
 ENTRYPOINT ["linewise"]
 CMD ["train", "--help"]
