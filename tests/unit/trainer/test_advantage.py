@@ -1,0 +1,91 @@
+"""Advantage estimation and whitening, against numbers worked out by hand and against what must hold always."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trainer.advantage import gae, masked_mean, masked_variance, masked_whiten
+
+numbers = st.floats(-5, 5, width=32)
+
+
+def row(*values: float) -> torch.Tensor:
+    return torch.tensor([values])
+
+
+def test_gae_by_hand() -> None:
+    """delta = (0 + .5*.2 - .4, 0 + .5*.6 - .2, 1 - .6) = (-.3, .1, .4); lambda gamma = .25."""
+    advantages, returns = gae(row(0, 0, 1), row(0.4, 0.2, 0.6), row(1, 1, 1).bool(), gamma=0.5, lam=0.5)
+    torch.testing.assert_close(advantages, row(-0.3 + 0.25 * 0.2, 0.1 + 0.25 * 0.4, 0.4))
+    torch.testing.assert_close(returns, row(0.15, 0.4, 1.0))
+
+
+def test_padding_behind_a_row_neither_gives_nor_takes() -> None:
+    mask = torch.tensor([[True, True, False], [True, True, True]])
+    rewards = torch.tensor([[0.0, 1.0, 99.0], [0.0, 0.0, 1.0]])
+    values = torch.tensor([[0.5, 0.5, 77.0], [0.5, 0.5, 0.5]])
+    advantages, returns = gae(rewards, values, mask, gamma=1.0, lam=1.0)
+    torch.testing.assert_close(advantages, torch.tensor([[0.5, 0.5, 0.0], [0.5, 0.5, 0.5]]))
+    torch.testing.assert_close(returns, torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(numbers, numbers), min_size=1, max_size=8), st.floats(0, 1), st.floats(0, 1), st.data())
+def test_a_masked_position_is_as_good_as_none_wherever_it_stands(
+    tokens: list[tuple[float, float]], gamma: float, lam: float, data: st.DataObject
+) -> None:
+    holes = data.draw(st.lists(st.integers(0, len(tokens)), max_size=4))
+    padded: list[tuple[float, float, bool]] = [(reward, value, True) for reward, value in tokens]
+    for hole in sorted(holes, reverse=True):
+        padded.insert(hole, (9.0, -9.0, False))
+    rewards, values, mask = (torch.tensor([column]) for column in zip(*padded, strict=True))
+    plain = gae(
+        row(*(r for r, _ in tokens)), row(*(v for _, v in tokens)), torch.ones(1, len(tokens)).bool(), gamma, lam
+    )
+    for with_holes, without in zip(gae(rewards, values, mask, gamma, lam), plain, strict=True):
+        torch.testing.assert_close(with_holes[mask], without[0])
+        assert not with_holes[~mask].any()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(numbers, numbers), min_size=1, max_size=8), st.floats(0, 1))
+def test_lambda_one_gives_the_discounted_sum_of_rewards(tokens: list[tuple[float, float]], gamma: float) -> None:
+    rewards = [reward for reward, _ in tokens]
+    _, returns = gae(row(*rewards), row(*(value for _, value in tokens)), torch.ones(1, len(tokens)).bool(), gamma, 1.0)
+    expected = [sum(gamma**k * reward for k, reward in enumerate(rewards[t:])) for t in range(len(rewards))]
+    torch.testing.assert_close(returns, row(*expected), atol=1e-4, rtol=1e-4)
+
+
+def test_lambda_zero_is_the_one_step_error() -> None:
+    advantages, _ = gae(row(1.0, 2.0), row(3.0, 5.0), row(1, 1).bool(), gamma=0.5, lam=0.0)
+    torch.testing.assert_close(advantages, row(1 + 0.5 * 5 - 3, 2.0 - 5))
+
+
+def test_mean_and_variance_count_real_tokens_only() -> None:
+    x, mask = torch.tensor([[1.0, 3.0, 1e9]]), torch.tensor([[True, True, False]])
+    assert masked_mean(x, mask).item() == 2.0
+    assert masked_variance(x, mask).item() == 2.0  # unbiased: ((1-2)^2 + (3-2)^2) / 1
+
+
+def test_whitening_by_hand() -> None:
+    whitened = masked_whiten(torch.tensor([[1.0, 3.0, 1e9]]), torch.tensor([[True, True, False]]))
+    torch.testing.assert_close(whitened, row(-1 / math.sqrt(2), 1 / math.sqrt(2), 0.0))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(-50, 50), min_size=3, max_size=20, unique=True), st.floats(0.1, 9), numbers)
+def test_whitening_forgets_scale_and_shift(values: list[int], scale: float, shift: float) -> None:
+    x, mask = row(*map(float, values)), torch.ones(1, len(values)).bool()
+    mask[0, -1] = False
+    whitened = masked_whiten(x, mask)
+    torch.testing.assert_close(masked_whiten(scale * x + shift, mask), whitened, atol=1e-3, rtol=1e-3)
+    assert masked_mean(whitened, mask).item() == pytest.approx(0, abs=1e-4)
+    assert masked_variance(whitened, mask).item() == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("values", [[2.0], [2.0, 2.0, 2.0]])
+def test_whitening_what_does_not_vary_gives_zeros(values: list[float]) -> None:
+    assert masked_whiten(row(*values), torch.ones(1, len(values)).bool()).abs().max().item() == 0
