@@ -1,0 +1,1 @@
+"""The executor: programs in processes of their own, judged outside."""

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -45,6 +46,7 @@ class ForkServer:
 
     def __init__(self, uid: int | None) -> None:
         self._uid = uid
+        self._in_use = threading.Lock()
         self._home = Path(tempfile.mkdtemp(prefix="linewise-"))
         self._home.chmod(0o711)
         self._folder = self._make_folder()
@@ -63,6 +65,10 @@ class ForkServer:
 
     def run(self, session: Session, keep_on: Callable[[Report], bool]) -> Ending:
         """See `Sandbox.run`."""
+        with self._in_use:
+            return self._run(session, keep_on)
+
+    def _run(self, session: Session, keep_on: Callable[[Report], bool]) -> Ending:
         secret, mark = secrets.token_hex(16), secrets.token_hex(16)
         watch = Watch(session, self._control, secret, mark)
         try:
@@ -86,8 +92,10 @@ class ForkServer:
         except subprocess.TimeoutExpired:
             self._zygote.kill()
             self._zygote.wait()
-        if self._home.exists():
-            remove_tree(self._home)
+        with self._in_use:
+            self._control.close()
+            if self._home.exists():
+                remove_tree(self._home)
 
     def _greeting(self) -> list[str]:
         self._control.settimeout(_START_S)

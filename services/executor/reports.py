@@ -34,10 +34,12 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A test has come to its end, or to an exception; processor seconds and peak memory by the child's own account."""
+    """A test has come to its end, or to an exception; seconds and peak memory are by the child's own account."""
 
+    number: int
     values: tuple[Any, ...]
     failure: Failure | None
+    wall_s: float
     cpu_s: float
     memory_bytes: int
 
@@ -88,9 +90,17 @@ def _said(report: object) -> Said | None:
             return Loaded()
         case ["compile" | "load", failure]:
             return Broken(_failure(failure))
-        case ["test", list() as values, failure, float() | int() as cpu_s, int() as memory_bytes]:
+        case [
+            "test",
+            int() as number,
+            list() as values,
+            failure,
+            float() as wall_s,
+            float() as cpu_s,
+            int() as memory_bytes,
+        ]:
             done = None if failure is None else _failure(failure)
-            return Answered(tuple(values), done, _plausible(cpu_s), max(0, memory_bytes))
+            return Answered(number, tuple(values), done, _plausible(wall_s), _plausible(cpu_s), max(0, memory_bytes))
     return None
 
 

@@ -30,7 +30,7 @@ _BASES = (*_SCALARS, *_LISTS, dict)
 _TRUSTED_EQUALITY = (OrderedDict, Counter)
 
 
-class MalformedError(ValueError):
+class MalformedError(Exception):
     """Bytes that `encode` never writes, or more of them than is allowed."""
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from services.executor.capture import Output
 from services.executor.inside.zygote import CPU, KILL
-from services.executor.reports import Broken, Compiled, Loaded, Reports, Said, Answered
+from services.executor.reports import Answered, Broken, Compiled, Loaded, Reports, Said
 from services.executor.sandbox import Cause, Ending, Failure, Phase, Report, SandboxError, Session, Usage
 
 _MESSAGE_BYTES = 4096
@@ -71,7 +71,8 @@ class Watch:
                 ending = self._hear()
         while self._read_reports(keep_on):
             pass
-        usage = self._usage(max(0.0, ending["cpu_s"] - self._cpu_before), int(ending["memory_bytes"]))
+        wall_s, cpu_s = time.monotonic() - self._started, max(0.0, ending["cpu_s"] - self._cpu_before)
+        usage = self._usage(wall_s, cpu_s, int(ending["memory_bytes"]))
         status = os.waitstatus_to_exitcode(int(ending["status"]))
         return Ending(self._phase, self._cause or Cause.EXIT, status, self._failure, usage)
 
@@ -91,7 +92,7 @@ class Watch:
                 self._phase = Phase.TESTS
             case Broken(failure):
                 self._failure = failure
-            case Answered() if self._tests_done < self._session.tests:
+            case Answered() if said.number == self._tests_done < self._session.tests:
                 self._finish_test(said, keep_on)
         if self._cause is None:
             self._restart_clock()
@@ -99,13 +100,12 @@ class Watch:
     def _finish_test(self, done: Answered, keep_on: Callable[[Report], bool]) -> None:
         self._tests_done += 1
         self._cpu_before += done.cpu_s
-        usage = self._usage(done.cpu_s, done.memory_bytes)
+        usage = self._usage(done.wall_s, done.cpu_s, done.memory_bytes)
         wanted = keep_on(Report(done.values, done.failure, usage))
         if not wanted or usage.truncated:  # behind a cut nobody knows where the next test's output begins
             self._kill(Cause.STOPPED)
 
-    def _usage(self, cpu_s: float, memory_bytes: int) -> Usage:
-        wall_s = time.monotonic() - self._started
+    def _usage(self, wall_s: float, cpu_s: float, memory_bytes: int) -> Usage:
         for output in self._outputs:
             output.drain()
         (stdout, cut), (stderr, cut_too) = (output.cut() for output in self._outputs)

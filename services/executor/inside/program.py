@@ -26,7 +26,8 @@ _REPORTS_FD = 3
 _PROGRAM, _TEST = "<program>", "<test>"
 _MESSAGE_CHARACTERS = 1000
 _STREAMS = (sys.stdout, sys.stderr)
-_exit, _write, _dumps, _seconds = os._exit, os.write, json.dumps, time.process_time
+_exit, _write, _dumps = os._exit, os.write, json.dumps
+_clocks = (time.monotonic, time.process_time)
 
 Failure = tuple[str, str, int | None, str]
 """Type, message, line in the submitted code, and kind: `assertion`, `memory` or `other`."""
@@ -99,11 +100,11 @@ def _run_scripts(code: CodeType, scripts: list[list[tuple[str, str]]], reporter:
     except BaseException as error:
         reporter.send(["load", _describe(error)])
         return 0
-    reporter.send(["loaded"])
-    for script in scripts:
+    reporter.begin_tests()
+    for number, script in enumerate(scripts):
         values: list[Encoded] = []
         failure = _follow(script, namespace, values)
-        reporter.end_test(values, failure)
+        reporter.end_test(number, values, failure)
         if failure is not None and failure[3] == "memory":
             break
     return 0
@@ -133,7 +134,7 @@ def _run_as_main(code: CodeType, reporter: "_Reporter") -> int:
     except BaseException as error:
         failure, status = _describe(error), 1
     _leave_as_python_does()
-    reporter.end_test([], failure)
+    reporter.end_test(0, [], failure)
     return status & 0xFF
 
 
@@ -157,24 +158,29 @@ class _Reporter:
 
     def __init__(self, secret: str, mark: str) -> None:
         self._secret, self._mark = secret.encode(), mark.encode()
-        self._spent = _seconds()
+        self._began = [clock() for clock in _clocks]
 
     def send(self, report: list[Any]) -> None:
         line = b"\n%b%b\n" % (self._secret, _dumps(report).encode())
         while line:
             line = line[_write(_REPORTS_FD, line) :]
 
-    def end_test(self, values: list[Encoded], failure: Failure | None) -> None:
+    def begin_tests(self) -> None:
+        self.send(["loaded"])
+        self._began = [clock() for clock in _clocks]
+
+    def end_test(self, number: int, values: list[Encoded], failure: Failure | None) -> None:
         for descriptor, stream in enumerate(_STREAMS, start=1):
             try:
                 stream.flush()
                 _write(descriptor, self._mark)
             except (OSError, ValueError):
                 continue
-        spent = _seconds()
+        now = [clock() for clock in _clocks]
+        wall_s, cpu_s = (end - start for start, end in zip(self._began, now, strict=True))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        self.send(["test", values, failure, spent - self._spent, peak])
-        self._spent = spent
+        self.send(["test", number, values, failure, wall_s, cpu_s, peak])
+        self._began = now
 
 
 def _describe(error: BaseException) -> Failure:

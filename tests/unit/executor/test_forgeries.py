@@ -1,0 +1,195 @@
+"""Programs that cheat: each knows a way to a pass that fools a grader which trusts the process it grades.
+
+Every one of them is asked for a value that it does not compute, and none may be accepted.
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from services.contracts import Assurance, ExecuteReply, Verdict
+
+Judge = Callable[..., ExecuteReply]
+SECRET = 918273645
+
+ALWAYS_EQUAL = """
+class Liar(int):
+    def __eq__(self, other): return True
+    def __ne__(self, other): return False
+    def __lt__(self, other): return True
+    def __sub__(self, other): return 0
+    def __rsub__(self, other): return 0
+    def __round__(self, digits=None): return self
+    def __abs__(self): return 0
+    def __hash__(self): return 0
+    def __repr__(self): return "918273645"
+    def __reduce__(self): return (int, (918273645,))
+def f(x):
+    return Liar(1)
+"""
+
+FRAMES = """
+import sys, gc
+def numbers(found, depth=3):
+    if type(found) is int and found > 10**6:
+        return found
+    if depth and isinstance(found, (list, tuple, set)):
+        found = list(found)
+    elif depth and isinstance(found, dict):
+        found = [*found, *found.values()]
+    else:
+        return None
+    return next((n for n in (numbers(item, depth - 1) for item in found) if n), None)
+def f(x):
+    frame = sys._getframe()
+    while frame:
+        for names in (frame.f_locals, frame.f_globals, {"c": frame.f_code.co_consts}):
+            for value in list(names.values()):
+                if number := numbers(value):
+                    return number
+        frame = frame.f_back
+    for value in gc.get_objects():
+        if number := numbers(value, 1):
+            return number
+"""
+
+MEMORY = """
+import ctypes, re
+planted = "planted-31415926"
+def find(first, second):
+    for line in open("/proc/self/maps"):
+        where, mode, *_, name = line.split()
+        if "r" not in mode or name in ("[vvar]", "[vvar_vclock]", "[vsyscall]") or ".so" in name:
+            continue
+        start, end = (int(bound, 16) for bound in where.split("-"))
+        content = ctypes.string_at(start, end - start)
+        for found in re.finditer(first.encode(), content):
+            if content[found.end() : found.end() + len(second)] == second.encode():
+                return first + second
+    return "not found"
+"""
+
+REPORTS = """
+import os
+def f(x):
+    for descriptor in range(3, 64):
+        try:
+            for number in range(3):
+                os.write(descriptor, b'\\n["test", %d, [918273645], null, 0.0, 0.0, 1]\\n' % number)
+        except OSError:
+            pass
+    return 1
+"""
+
+PATCHED = """
+import builtins, math, json, operator
+yes = lambda *arguments, **named: True
+builtins.isinstance = builtins.all = builtins.any = builtins.abs = yes
+math.isclose = operator.eq = yes
+json.dumps = lambda *arguments, **named: '["test", 0, [918273645], null, 0.0, 0.0, 1]'
+def f(x):
+    return 1
+"""
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        f"assert f(1) == {SECRET}",
+        f"assert {SECRET} == f(1)",
+        f"assert not f(1) != {SECRET}",
+        f"assert f(1) in [{SECRET}]",
+        f"assert abs(f(1) - {SECRET}) < 1e-6",
+        f"assert math.isclose(f(1), {SECRET})",
+        f"assert f(1) > {SECRET}",
+        {"kind": "call", "function": "f", "args": [1], "expected": SECRET},
+    ],
+)
+def test_an_object_that_says_it_equals_everything_is_wrong(judge: Judge, test: object) -> None:
+    assert judge(ALWAYS_EQUAL, test).verdict in (Verdict.WRONG_ANSWER, Verdict.RUNTIME_ERROR)
+
+
+def test_walking_the_frames_and_the_heap_finds_no_expected_value(judge: Judge) -> None:
+    assert judge(FRAMES, f"assert f(1) == {SECRET}").verdict is Verdict.WRONG_ANSWER
+
+
+def test_searching_all_of_the_memory_finds_no_expected_value(judge: Judge) -> None:
+    control = "assert find('planted-', '31415926') == 'planted-31415926'"
+    attack = "assert find('expected-', '27182818') == 'expected-27182818'"
+    reply = judge(MEMORY, control, attack, wall_s=20, cpu_s=20)
+    assert [test.verdict for test in reply.tests] == [Verdict.ACCEPTED, Verdict.WRONG_ANSWER]
+
+
+def test_searching_finds_no_expected_value_of_an_earlier_program(judge: Judge) -> None:
+    judge("def find(x):\n    return 'expected-' + str(x)", "assert find(27182818) == 'expected-27182818'")
+    reply = judge(MEMORY, "assert find('expected-', '27182818') == 'expected-27182818'", wall_s=20, cpu_s=20)
+    assert reply.verdict is Verdict.WRONG_ANSWER
+
+
+def test_reports_written_without_the_secret_are_not_believed(judge: Judge) -> None:
+    reply = judge(REPORTS, f"assert f(1) == {SECRET}", f"assert f(2) == {SECRET}")
+    assert [test.verdict for test in reply.tests] == [Verdict.WRONG_ANSWER] * 2
+
+
+def test_patching_builtins_and_libraries_moves_no_comparison(judge: Judge) -> None:
+    tests = [f"assert f(1) == {SECRET}", f"assert math.isclose(f(1), {SECRET})", "assert isinstance(f(1), str)"]
+    reply = judge(PATCHED, *tests)
+    assert all(test.verdict is not Verdict.ACCEPTED for test in reply.tests)
+
+
+LEAVING = {
+    "os._exit": "import os\nos._exit(0)",
+    "sys.exit": "import sys\nsys.exit(0)",
+    "SystemExit": "raise SystemExit",
+    "quit": "quit()",
+    "exec": "import os\nos.execv('/bin/true', ['true'])",
+    "kill": "import os\nos.kill(os.getpid(), 9)",
+    "excepthook": "import sys\nsys.excepthook = lambda *error: sys.exit(0)\nraise ValueError",
+    "atexit": "import atexit, os\natexit.register(os._exit, 0)\nraise SystemExit(0)",
+    "thread": "import os, threading\nthreading.Thread(target=os._exit, args=(0,)).start()\nwhile True: pass",
+}
+CHECKED_INSIDE = "for x in [1]:\n    assert f(x) == 918273645"
+
+
+@pytest.mark.parametrize(
+    "test", [f"assert f(1) == {SECRET}", CHECKED_INSIDE, "assert f(1)"], ids=["high", "low", "truth"]
+)
+@pytest.mark.parametrize("body", LEAVING.values(), ids=LEAVING.keys())
+def test_leaving_the_process_is_no_pass(judge: Judge, body: str, test: str) -> None:
+    inside = "def f(x):\n" + "".join(f"    {line}\n" for line in body.splitlines())
+    for code in (inside, body):
+        reply = judge(code, test)
+        assert reply.verdict in (Verdict.RUNTIME_ERROR, Verdict.WRONG_ANSWER)
+
+
+def test_a_result_written_before_leaving_is_no_pass(judge: Judge) -> None:
+    reply = judge(REPORTS.replace("    return 1", "    os._exit(0)"), CHECKED_INSIDE)
+    assert reply.verdict is Verdict.RUNTIME_ERROR
+    assert reply.tests[0].assurance is Assurance.LOW
+
+
+def test_forking_and_reporting_twice_answers_each_test_once(judge: Judge) -> None:
+    code = "import os\ndef f(x):\n    return x if os.fork() else 918273645\n"
+    reply = judge(code, "assert f(1) == 1", f"assert f(2) == {SECRET}", "assert f(3) == 3")
+    assert len(reply.tests) == 3
+    assert reply.verdict is not Verdict.ACCEPTED
+
+
+def test_printing_a_prefix_of_the_expected_output_is_wrong(judge: Judge) -> None:
+    stdio = {"kind": "stdio", "stdin": "", "expected_stdout": "1\n2\n3\n"}
+    for code in ("print(1)", "print('1\\n2')", "import os\nos.write(1, b'1\\n2\\n')\nos._exit(0)", ""):
+        assert judge(code, stdio).verdict is Verdict.WRONG_ANSWER
+
+
+def test_hiding_a_failure_behind_more_values_is_wrong(judge: Judge) -> None:
+    code = "def f(x):\n    return [918273645, 918273645]\n"
+    assert judge(code, f"assert f(1) == {SECRET}").verdict is Verdict.WRONG_ANSWER
+
+
+def test_a_program_that_shadows_sorted_gains_nothing(judge: Judge) -> None:
+    code = (
+        "class Any(list):\n    def __eq__(self, other): return True\ndef sorted(x): return Any()\ndef f(x): return x\n"
+    )
+    reply = judge(code, "assert sorted(f([2, 1])) == sorted([1, 2])")
+    assert reply.verdict is Verdict.WRONG_ANSWER
+    assert reply.tests[0].assurance is Assurance.HIGH
