@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from services.cli.atomic_file import written_whole
 from services.client import LabelerClient, NoAnswerError
 from services.contracts import Job, JobRequest
+from trainer.progress import progress_bar
 
 Format = Literal["jsonl", "trl"]
 
@@ -17,11 +18,23 @@ _RECONNECT_S = 1.0
 _SILENCE_S = 600.0
 
 
-async def run_job(url: str, request: JobRequest, on_change: Callable[[Job], None]) -> Job:
+def follow(url: str, request: JobRequest, *, cancel_if_interrupted: bool = True) -> Job:
+    """Run a job to its end under a progress bar."""
+    with progress_bar(f"labelling {request.name}", total=len(request.problems)) as bar:
+
+        def on_change(job: Job) -> None:
+            bar.move_to(job.problems.done, note=f"{job.labels.positive} positive, {job.labels.negative} negative")
+
+        return asyncio.run(run_job(url, request, on_change, cancel_if_interrupted=cancel_if_interrupted))
+
+
+async def run_job(
+    url: str, request: JobRequest, on_change: Callable[[Job], None], *, cancel_if_interrupted: bool = True
+) -> Job:
     """Send `request` and follow the job until it is final; `on_change` is given each state of it.
 
-    A broken stream of events is taken up again. A job that nobody waits for any more (the task is cancelled) is
-    cancelled.
+    A broken stream of events is taken up again. With `cancel_if_interrupted` a job that nobody waits for any more is
+    cancelled; else it goes on, and the same request with its idempotency key finds it again.
     """
     async with LabelerClient(url, timeout_s=_SILENCE_S) as client:
         job = await client.create_job(request)
@@ -29,7 +42,8 @@ async def run_job(url: str, request: JobRequest, on_change: Callable[[Job], None
             async for state in _states(client, job):
                 on_change(state)
         except asyncio.CancelledError:
-            await client.cancel(job.id)
+            if cancel_if_interrupted:
+                await client.cancel(job.id)
             raise
         return state
 

@@ -70,7 +70,7 @@ class Stack:
             ready=file_appears(ready_file),
             stage=Stage.WORKER,
             environment=self._environment(),
-            death_signal=signal.SIGQUIT,  # Celery's cold shutdown: what it was doing is queued again
+            death_signal=signal.SIGKILL,  # Celery ends on no other one once its Redis is gone; its task is given again
             grace_s=_WORKER_GRACE_S,
         )
 

@@ -46,6 +46,7 @@ class Supervisor:
         self._settled = threading.Event()
         self._stopping = threading.Event()
         self._killing = threading.Event()
+        self._ended = threading.Event()
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
 
@@ -72,14 +73,14 @@ class Supervisor:
 
     def wait(self) -> None:
         """Block until the children end, by `stop` or because supervising them failed; raises that failure."""
-        self._thread.join()
+        self._ended.wait()
         if self._failure:
             raise self._failure
 
     def stop(self) -> None:
         """End every child, highest stage first, and return when nothing is left."""
         self._stopping.set()
-        self._thread.join()
+        self._ended.wait()  # not `join()`: CPython 3.11 takes a thread for ended whose join a signal interrupted
 
     def kill(self) -> None:
         """Stop waiting for children that take their time: what is left is killed. Safe in a signal handler."""
@@ -96,8 +97,11 @@ class Supervisor:
         except Exception as failure:
             self._failure = failure
         finally:
-            self._end()
-            self._settled.set()
+            try:
+                self._end()
+            finally:
+                self._settled.set()
+                self._ended.set()
 
     def _start(self) -> None:
         """Start the brokers, wait for them, then start and await all the others at once."""

@@ -12,7 +12,7 @@ import typer
 from services.cli.errors import FailedError
 
 if TYPE_CHECKING:
-    from services.contracts import Job, JobRequest
+    from services.contracts import Job
 
 _HELP = "Label the lines of reference solutions, by mutation, refactoring and execution."
 
@@ -44,7 +44,7 @@ def _label(
     form: Annotated[Literal["jsonl", "trl"], typer.Option("--format", help="Our records, or TRL's.")] = "jsonl",
 ) -> None:
     from services.cli.console import say
-    from services.cli.labeling import export
+    from services.cli.labeling import export, follow
     from services.contracts import JobRequest, Segment
     from trainer.problems import load_problems
 
@@ -75,32 +75,15 @@ def _labeler() -> Iterator[str]:
         return
     import tempfile
 
-    from services.cli.console import say
-    from services.cli.interrupts import ending_in_order
     from services.cli.ports import free_port
+    from services.cli.running import running
     from services.cli.stack import Stack, redis_url_from_environment
-    from services.cli.supervisor import Supervisor
 
     redis_url = redis_url_from_environment()
     with tempfile.TemporaryDirectory(prefix="linewise-") as folder:
         stack = Stack(Path(folder), executor_port=free_port(), labeler_port=free_port(), redis_url=redis_url)
-        supervisor = Supervisor(stack.specs(), log_folder=stack.log_folder, announce=say)
-        say("starting executor, Redis, worker and labeler.")
-        with ending_in_order(supervisor.kill, say), supervisor:
+        with running(stack):
             yield stack.urls["labeler"]
-
-
-def follow(url: str, request: "JobRequest") -> "Job":
-    """Run a job to its end under a progress bar."""
-    from services.cli.labeling import run_job
-    from trainer.progress import progress_bar
-
-    with progress_bar(f"labelling {request.name}", total=len(request.problems)) as bar:
-
-        def on_change(job: "Job") -> None:
-            bar.move_to(job.problems.done, note=f"{job.labels.positive} positive, {job.labels.negative} negative")
-
-        return asyncio.run(run_job(url, request, on_change))
 
 
 def _show(job: "Job") -> None:

@@ -68,13 +68,10 @@ def _require_models(models: list[str]) -> None:
 
 
 def _keep_up(stack: Stack) -> None:
-    from services.cli.interrupts import ending_in_order
-    from services.cli.supervisor import Supervisor
+    from services.cli.running import running
 
-    supervisor = Supervisor(stack.specs(), log_folder=stack.log_folder, announce=say)
-    say("starting; the first time takes some seconds.")
     try:
-        with ending_in_order(supervisor.kill, say), supervisor:
+        with running(stack) as supervisor:
             _show(stack)
             supervisor.wait()
     except KeyboardInterrupt:

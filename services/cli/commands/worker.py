@@ -26,7 +26,7 @@ def _worker(
     from services.labeler.settings import LabelerSettings
     from services.labeler.worker import run_worker
 
-    @worker_ready.connect(weak=False)  # type: ignore[untyped-decorator]
+    @worker_ready.connect(weak=False)
     def tell(**_: object) -> None:
         if ready_file is not None:
             ready_file.touch()

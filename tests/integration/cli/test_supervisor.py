@@ -139,3 +139,30 @@ def test_a_supervisor_that_is_killed_leaves_no_orphan(tmp_path, eventually, live
         assert lives(child)
         process.kill()
     assert eventually(lambda: not lives(child))
+
+
+def test_a_signal_while_waiting_still_ends_the_children_in_order(tmp_path, eventually, lives):
+    """CPython 3.11 takes a thread for ended once a signal has interrupted a join of it."""
+    keeper = (
+        "import pathlib, sys\n"
+        "from services.cli.children import ChildSpec\n"
+        "from services.cli.interrupts import ending_in_order\n"
+        "from services.cli.supervisor import Supervisor\n"
+        "here = pathlib.Path(sys.argv[1])\n"
+        "argv = (sys.executable, '-c', pathlib.Path(sys.argv[2]).read_text(), str(here / 'pid'), str(here / 'diary'))\n"
+        "spec = ChildSpec('child', argv, ready=(here / 'pid').exists)\n"
+        "supervisor = Supervisor([spec], log_folder=here, announce=print)\n"
+        "try:\n"
+        "    with ending_in_order(supervisor.kill, print), supervisor:\n"
+        "        (here / 'tmp').write_text(str(supervisor.pids['child'])); (here / 'tmp').rename(here / 'waiting')\n"
+        "        supervisor.wait()\n"
+        "except KeyboardInterrupt:\n"
+        "    sys.exit(0 if (here / 'diary').exists() else 9)\n"
+    )
+    (tmp_path / "sleeper.py").write_text(SLEEPER)
+    with subprocess.Popen([sys.executable, "-c", keeper, str(tmp_path), str(tmp_path / "sleeper.py")]) as process:
+        assert eventually((tmp_path / "waiting").exists)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+    assert not lives(int((tmp_path / "waiting").read_text()))

@@ -1,0 +1,24 @@
+"""A stack that runs for the time of a block, and ends with it or with a signal."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from services.cli.console import say
+from services.cli.interrupts import ending_in_order
+from services.cli.stack import Stack
+from services.cli.supervisor import Supervisor
+
+
+@contextmanager
+def running(stack: Stack) -> Iterator[Supervisor]:
+    """Start the stack's children, wait until they are ready, end them with the block; for the main thread alone.
+
+    Raises:
+        UsageError: a child does not start.
+        KeyboardInterrupt: the first SIGINT or SIGTERM within the block.
+    """
+    specs = stack.specs()
+    supervisor = Supervisor(specs, log_folder=stack.log_folder, announce=say)
+    say(f"starting {', '.join(spec.name for spec in specs)} ...")
+    with ending_in_order(supervisor.kill, say), supervisor:
+        yield supervisor
