@@ -1,0 +1,177 @@
+"""The queue is bounded and fair, a failed sandbox is replaced, and nobody waits for what nobody wants."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from services.contracts import ExecuteReply, Verdict
+from services.executor.metrics import ExecutorMetrics
+from services.executor.pool import IsAbandoned, Pool, Work
+from services.executor.sandbox import Ending, Report, Sandbox, SandboxError, Session
+from services.kit.errors import OverloadedError, TooLargeError, UnavailableError
+
+
+class Room:
+    """A sandbox that runs nothing: the pool never looks inside."""
+
+    isolation = "none"
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.closed = False
+
+    def run(self, session: Session, keep_on: Callable[[Report], bool]) -> Ending:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Rooms:
+    def __init__(self) -> None:
+        self.made: list[Room] = []
+
+    def __call__(self, number: int) -> Room:
+        self.made.append(Room(number))
+        return self.made[-1]
+
+
+@pytest.fixture
+def rooms() -> Rooms:
+    return Rooms()
+
+
+@pytest.fixture
+def pool(rooms: Rooms) -> Iterator[Pool]:
+    made = Pool(rooms, workers=1, queue_size=4, metrics=ExecutorMetrics(CollectorRegistry()))
+    yield made
+    made.close()
+
+
+def reply(passed: int = 0) -> ExecuteReply:
+    return ExecuteReply(verdict=Verdict.ACCEPTED, passed=passed, total=0, wall_s=0, isolation="none", tests=[])
+
+
+def noting(log: list[str], name: str) -> Work:
+    def work(sandbox: Sandbox, is_abandoned: IsAbandoned) -> ExecuteReply:
+        log.append(name)
+        return reply()
+
+    return work
+
+
+class Gate:
+    """Work that goes on only when it is let."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.open = threading.Event()
+        self.was_abandoned = False
+
+    def __call__(self, sandbox: Sandbox, is_abandoned: IsAbandoned) -> ExecuteReply:
+        self.entered.set()
+        assert self.open.wait(10)
+        self.was_abandoned = is_abandoned()
+        return reply()
+
+    async def occupy(self, pool: Pool) -> "asyncio.Task[list[ExecuteReply | SandboxError]]":
+        task = asyncio.create_task(pool.run([self]))
+        assert await asyncio.to_thread(self.entered.wait, 10)
+        return task
+
+
+async def test_results_come_in_order(pool: Pool) -> None:
+    works: list[Work] = [lambda sandbox, _, number=number: reply(number) for number in range(4)]  # type: ignore[misc]
+    replies = await pool.run(works)
+    assert [each.passed for each in replies if isinstance(each, ExecuteReply)] == [0, 1, 2, 3]
+
+
+async def test_a_full_queue_refuses_and_a_batch_beyond_it_is_too_large(pool: Pool) -> None:
+    gate = Gate()
+    first = await gate.occupy(pool)
+    waiting = asyncio.create_task(pool.run([noting([], "x")] * 4))
+    await asyncio.sleep(0)
+    with pytest.raises(OverloadedError):
+        await pool.run([noting([], "x")])
+    with pytest.raises(TooLargeError):
+        await pool.run([noting([], "x")] * 5)
+    gate.open.set()
+    await asyncio.gather(first, waiting)
+
+
+async def test_a_long_batch_does_not_hold_up_a_single_program(pool: Pool) -> None:
+    gate, log = Gate(), list[str]()
+    first = await gate.occupy(pool)
+    batch = asyncio.create_task(pool.run([noting(log, "batch")] * 3))
+    await asyncio.sleep(0)
+    single = asyncio.create_task(pool.run([noting(log, "single")]))
+    await asyncio.sleep(0)
+    gate.open.set()
+    await asyncio.gather(first, batch, single)
+    assert log == ["batch", "single", "batch", "batch"]
+
+
+async def test_what_a_cancelled_caller_left_waiting_is_not_run(pool: Pool) -> None:
+    gate, log = Gate(), list[str]()
+    first = await gate.occupy(pool)
+    batch = asyncio.create_task(pool.run([noting(log, "unwanted")] * 3))
+    await asyncio.sleep(0)
+    batch.cancel()
+    first.cancel()
+    await asyncio.gather(first, batch, return_exceptions=True)
+    gate.open.set()
+    await pool.run([noting(log, "wanted")])
+    assert log == ["wanted"]
+    assert gate.was_abandoned
+
+
+async def test_a_failed_sandbox_is_replaced_and_its_program_runs_again(pool: Pool, rooms: Rooms) -> None:
+    def fails_in_the_first(sandbox: Sandbox, is_abandoned: IsAbandoned) -> ExecuteReply:
+        if sandbox is rooms.made[0]:
+            raise SandboxError("died")
+        return reply(1)
+
+    [found] = await pool.run([fails_in_the_first])
+    assert isinstance(found, ExecuteReply)
+    assert rooms.made[0].closed
+    assert len(rooms.made) == 2
+
+
+async def test_a_program_that_fails_two_sandboxes_spoils_no_other(pool: Pool) -> None:
+    def fails(sandbox: Sandbox, is_abandoned: IsAbandoned) -> ExecuteReply:
+        raise SandboxError("died")
+
+    found = await pool.run([noting([], "x"), fails, noting([], "y")])
+    assert [isinstance(each, SandboxError) for each in found] == [False, True, False]
+
+
+async def test_closing_refuses_what_waits_and_what_comes(rooms: Rooms) -> None:
+    pool = Pool(rooms, workers=1, queue_size=4, metrics=ExecutorMetrics(CollectorRegistry()))
+    gate = Gate()
+    first = await gate.occupy(pool)
+    waiting = asyncio.create_task(pool.run([noting([], "x")]))
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(asyncio.to_thread(pool.close))
+    with pytest.raises(UnavailableError):
+        await waiting
+    gate.open.set()
+    await asyncio.gather(first, closing)
+    with pytest.raises(UnavailableError):
+        await pool.run([noting([], "x")])
+    assert all(room.closed for room in rooms.made)
+
+
+def test_a_sandbox_that_does_not_start_ends_those_that_did() -> None:
+    rooms = Rooms()
+
+    def second_fails(number: int) -> Sandbox:
+        if number == 1:
+            raise SandboxError("no")
+        return rooms(number)
+
+    with pytest.raises(SandboxError):
+        Pool(second_fails, workers=2, queue_size=1, metrics=ExecutorMetrics(CollectorRegistry()))
+    assert rooms.made[0].closed
