@@ -169,10 +169,9 @@ def test_a_result_written_before_leaving_is_no_pass(judge: Judge) -> None:
 
 
 def test_forking_and_reporting_twice_answers_each_test_once(judge: Judge) -> None:
-    code = "import os\ndef f(x):\n    return x if os.fork() else 918273645\n"
-    reply = judge(code, "assert f(1) == 1", f"assert f(2) == {SECRET}", "assert f(3) == 3")
-    assert len(reply.tests) == 3
-    assert reply.verdict is not Verdict.ACCEPTED
+    code = "import os\ndef f(x):\n    os.fork()\n    return 1\n"
+    reply = judge(code, "assert f(1) == 1", f"assert f(2) == {SECRET}", "assert f(3) == 1")
+    assert [test.verdict.value for test in reply.tests] == ["accepted", "wrong_answer", "accepted"]
 
 
 def test_printing_a_prefix_of_the_expected_output_is_wrong(judge: Judge) -> None:
