@@ -63,6 +63,7 @@ def new_policy(
 
     The defaults with a vocabulary of 800 give the 1M-parameter T5 of the first measurements.
     """
+    disable_progress_bar()  # type: ignore[no-untyped-call]
     build = {"t5": _new_t5, "llama": _new_llama}[kind]
     with torch.random.fork_rng():
         torch.manual_seed(seed)
