@@ -60,16 +60,27 @@ class Ledger:
             with written_whole(path) as file:
                 file.write(_json({"result": result, "seconds": seconds}))
             self._announce(f"{name}: done in {seconds:.0f} s.")
-        kept = json.loads(path.read_text())
-        return Finished(kept["result"], kept["seconds"])
+        return _read(path)
+
+    def results(self) -> dict[str, dict[str, Any]]:
+        """What came of each finished phase, by name, in the order in which they were finished."""
+        return {name: finished.result for name, finished in self._all().items()}
 
     def seconds(self) -> dict[str, float]:
-        """Wall time of each finished phase by name, in the order in which they were finished."""
+        """Wall time of each finished phase, likewise."""
+        return {name: finished.seconds for name, finished in self._all().items()}
+
+    def _all(self) -> dict[str, Finished]:
         paths = sorted(self._folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
-        return {path.stem: json.loads(path.read_text())["seconds"] for path in paths if path.name != _PLAN}
+        return {path.stem: _read(path) for path in paths if path.name != _PLAN}
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.json"
+
+
+def _read(path: Path) -> Finished:
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    return Finished(kept["result"], kept["seconds"])
 
 
 def _json(value: Any) -> str:

@@ -25,7 +25,7 @@ class DemoPlan:
     held_out: str
     """List tasks that no phase trains on; their sequences of operations never occur in the training split."""
     samples: int
-    """Programs a held-out task, for pass@1 and pass@10."""
+    """Programs a held-out task, sampled at temperature 1, for pass@1 and pass@10."""
     max_new_tokens: int
     shown: int
     """Held-out tasks whose programs before and after are shown."""

@@ -1,0 +1,98 @@
+"""The demo from beginning to end: which services run during which phase, and what is told afterwards.
+
+Each phase is done once (`ledger`), so a demo that was stopped goes on where it was. Services run only while a phase
+needs them.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from services.cli.atomic_file import written_whole
+from services.cli.console import say
+from services.cli.data_dir import owned
+from services.cli.demo.ledger import Ledger
+from services.cli.demo.phases import Phases
+from services.cli.demo.plan import DemoPlan
+from services.cli.demo.report import write_demo_report
+from services.cli.demo.summary import summarise
+from services.cli.ports import preferred_or_free
+from services.cli.running import running
+from services.cli.stack import Stack, redis_url_from_environment
+
+Urls = Callable[[], Mapping[str, str]]
+
+
+def run_demo(plan: DemoPlan, folder: Path) -> dict[str, Any]:
+    """Do what is left of the demo in `folder`, write `summary.json` and `report.html`, return the summary.
+
+    Raises:
+        UsageError: another demo runs there, or a service does not start.
+        FailedError: a labelling job failed.
+    """
+    with owned(folder):
+        ledger = Ledger(folder / "phases", plan, say)
+        phases = Phases(plan, folder)
+        with _on_demand(lambda: _labelling_stack(folder)) as urls:
+            _label(ledger, phases, urls)
+        ledger.once("prm", phases.train_prm)
+        with _on_demand(lambda: _judging_stack(folder, phases.prm_folder)) as urls:
+            _reinforce(ledger, phases, urls)
+        summary = summarise(plan, folder, ledger)
+        with written_whole(folder / "summary.json") as file:
+            json.dump(summary, file, indent=2, ensure_ascii=False, allow_nan=False)
+        write_demo_report(folder, summary)
+    return summary
+
+
+def _label(ledger: Ledger, phases: Phases, urls: Urls) -> None:
+    ledger.once("label-mbpp", lambda: phases.label("mbpp", phases.plan.mbpp, urls()["labeler"]))
+    ledger.once("label-lists", lambda: phases.label("lists", phases.plan.lists, urls()["labeler"]))
+
+
+def _reinforce(ledger: Ledger, phases: Phases, urls: Urls) -> None:
+    ledger.once("serve", lambda: phases.check_scorer(urls()))
+    ledger.once("sft", phases.train_sft)
+    ledger.once("evaluate-before", lambda: phases.evaluate("sft", urls()))
+    ledger.once("ppo", lambda: phases.train_ppo(urls()))
+    ledger.once("evaluate-after", lambda: phases.evaluate("ppo", urls()))
+    ledger.once("samples", lambda: phases.show(urls()))
+
+
+@contextmanager
+def _on_demand(make: Callable[[], Stack]) -> Iterator[Urls]:
+    """A function that starts a stack when it is first called, and returns its URLs; the stack ends with the block."""
+    with ExitStack() as started:
+
+        @cache
+        def urls() -> Mapping[str, str]:
+            stack = make()
+            started.enter_context(running(stack))
+            return stack.urls
+
+        yield urls
+
+
+def _labelling_stack(folder: Path) -> Stack:
+    """Executor, Redis, worker and labeler; their data stays in the folder, so an interrupted job goes on."""
+    data_dir = folder / "services"
+    data_dir.mkdir(exist_ok=True)
+    return Stack(
+        data_dir=data_dir,
+        executor_port=preferred_or_free(8002),
+        labeler_port=preferred_or_free(8003),
+        redis_url=redis_url_from_environment(),
+    )
+
+
+def _judging_stack(folder: Path, prm: Path) -> Stack:
+    """Executor, and scorer with the PRM."""
+    return Stack(
+        data_dir=folder / "services",
+        executor_port=preferred_or_free(8002),
+        scorer_port=preferred_or_free(8001),
+        models=[f"prm={prm}"],
+    )

@@ -1,0 +1,36 @@
+"""Everything that the demo measured, as one JSON object: `summary.json`."""
+
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from services.cli.demo.comparison import compare
+from services.cli.demo.ledger import Ledger
+from services.cli.demo.plan import DemoPlan
+from trainer.runs import environment
+
+
+def summarise(plan: DemoPlan, folder: Path, ledger: Ledger) -> dict[str, Any]:
+    """Every figure of the finished phases; nothing in it is computed anew but the comparison of the evaluations."""
+    results = ledger.results()
+    seconds = ledger.seconds()
+    return {
+        "plan": asdict(plan),
+        "environment": {**environment(), "cores": len(os.sched_getaffinity(0)), "command": sys.argv[1:]},
+        "labels": {"mbpp": results["label-mbpp"], "lists": results["label-lists"]},
+        "prm": results["prm"],
+        "serve": results["serve"],
+        "sft": results["sft"],
+        "ppo": results["ppo"],
+        "evaluation": {
+            "before": results["evaluate-before"],
+            "after": results["evaluate-after"],
+            "pass_at_1": asdict(
+                compare(folder / "evaluate-sft" / "samples.jsonl", folder / "evaluate-ppo" / "samples.jsonl")
+            ),
+        },
+        "samples": results["samples"]["programs"],
+        "seconds": {**seconds, "total": sum(seconds.values())},
+    }
