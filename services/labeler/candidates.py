@@ -39,6 +39,7 @@ class Candidate:
 def propose(program: Program, segment: Segment) -> list[Candidate]:
     """Every candidate of `program`, in an order that depends on its text alone."""
     steps = split_steps(program.code, segment)
+    step_texts = _step_texts(program.code, segment)
     texts_seen = {program.code}
     solution = essence(program.code)
     essences_seen = {solution}
@@ -54,7 +55,7 @@ def propose(program: Program, segment: Segment) -> list[Candidate]:
             continue
         essences_seen.add(compiled)
         place = _step_at(steps, edit[0].start)
-        changed, blamable = first_difference(program.code, code, segment)
+        changed, blamable = first_difference(step_texts, _step_texts(code, segment))
         candidates.append(Candidate(origin, operator, code, place, changed, blamable, competent))
     return candidates
 
@@ -72,13 +73,15 @@ def _step_at(steps: Sequence[Step], position: int) -> int:
     return next(step.index for step in steps if position <= step.end)
 
 
-def first_difference(before: str, after: str, segment: Segment) -> tuple[int, bool]:
+def _step_texts(code: str, segment: Segment) -> list[str]:
+    return [code[step.start : step.end] for step in split_steps(code, segment)]
+
+
+def first_difference(before: Sequence[str], after: Sequence[str]) -> tuple[int, bool]:
     """The first step of `after` whose text is not that of the same step of `before`, and whether it is the only one."""
-    old = [before[step.start : step.end] for step in split_steps(before, segment)]
-    new = [after[step.start : step.end] for step in split_steps(after, segment)]
-    differing = [index for index, (one, other) in enumerate(zip(old, new, strict=False)) if one != other]
-    first = differing[0] if differing else min(len(old), len(new) - 1)
-    return first, len(old) == len(new) and len(differing) == 1
+    differing = [index for index, (one, other) in enumerate(zip(before, after, strict=False)) if one != other]
+    first = differing[0] if differing else min(len(before), len(after) - 1)
+    return first, len(before) == len(after) and len(differing) == 1
 
 
 def choose(candidates: Iterable[Candidate], per_step: Mapping[Origin, int], seed: str) -> list[Candidate]:

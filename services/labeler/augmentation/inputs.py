@@ -9,7 +9,7 @@ from services.labeler.augmentation.calls import LiteralCall
 from services.labeler.augmentation.domain import Domain, linked_lengths
 from services.labeler.augmentation.values import mutate
 
-_ATTEMPTS_FOR_EACH = 5
+_ATTEMPTS_FOR_EACH = 20
 _LONGEST_SOURCE = 2000
 
 

@@ -45,7 +45,7 @@ def _integer(value: int, domain: Domain, random: Random) -> int:
 
 def _float(value: float, domain: Domain, random: Random) -> float:
     near = random.choice([value * random.uniform(0.5, 1.5), random.uniform(domain.lowest, domain.highest)])
-    return round(min(max(near, domain.lowest), domain.highest), 2)
+    return round(float(min(max(near, domain.lowest), domain.highest)), 2)
 
 
 def _string(value: str, domain: Domain, random: Random) -> str:

@@ -9,7 +9,6 @@ from services.labeler.splits import Split
 from services.labeler.storage.database import Database
 from services.labeler.storage.tables import JobRow, ProblemRow, ProgramRow
 
-_PAGE = 500
 _Key = tuple[int, int]
 _FIRST: _Key = (-1, -1)
 
@@ -17,8 +16,9 @@ _FIRST: _Key = (-1, -1)
 class ResultRepository:
     """Reads programs in the order of their problems, then in the order in which they were made."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, programs_at_once: int = 500) -> None:
         self._database = database
+        self._programs_at_once = programs_at_once
 
     def mutants(self, job_id: str, limit: int, after: _Key | None) -> MutantsPage:
         """A page of changed programs; those without an outcome are left out."""
@@ -43,7 +43,7 @@ class ResultRepository:
             after = (page[-1][0].position, page[-1][0].number)
 
     def _label_page(self, job_id: str, split: Split | None, after: _Key) -> list[tuple[ProgramRow, str, str]]:
-        query = _programs(job_id, after, _PAGE).where(ProgramRow.steps.is_not(None))
+        query = _programs(job_id, after, self._programs_at_once).where(ProgramRow.steps.is_not(None))
         if split is not None:
             query = query.where(ProblemRow.split == split)
         with self._database.read() as session:

@@ -82,13 +82,13 @@ def assert_follows_the_label_rules(record: LabelRecord) -> None:
 
 @pytest.mark.slow
 async def test_a_killed_worker_loses_and_doubles_nothing(client, settings, start_worker, wait_until, problems):
-    many = [problem.model_copy(update={"id": f"{problem.id}-{number}"}) for number in range(6) for problem in problems]
+    many = [problem.model_copy(update={"id": f"{problem.id}-{number}"}) for number in range(3) for problem in problems]
     request = JobRequest(name="many", problems=many, augmented_tests=4)
     worker = start_worker(settings)
     undisturbed = await finished(client, await client.create_job(request))
     job = await client.create_job(request)
     async for event in client.events(job.id):
-        if event.problems.done >= 6:
+        if event.problems.done >= 2:
             break
     os.killpg(worker.pid, signal.SIGKILL)
     worker.wait()

@@ -1,0 +1,75 @@
+"""A batch settles each of its problems, whatever one of them does to the labeler."""
+
+import pytest
+
+from services.contracts import ExecuteReply, JobRequest, JobStatus, TestResult, Verdict
+from services.labeler.batch import label_batch
+from services.labeler.settings import LabelerSettings
+from services.labeler.storage import Database, JobRepository, WorkRepository
+
+
+class AcceptingExecutor:
+    """Accepts every program at every test, and breaks at the problem whose code holds `poison`."""
+
+    async def execute_batch(self, programs):
+        if any("poison" in program.code for program in programs):
+            raise ZeroDivisionError("a bug of ours")
+        accepted = TestResult(verdict=Verdict.ACCEPTED, assurance="high")
+        return [
+            ExecuteReply(
+                verdict=Verdict.ACCEPTED,
+                passed=len(program.tests),
+                total=len(program.tests),
+                wall_s=0,
+                isolation="",
+                tests=[accepted] * len(program.tests),
+            )
+            for program in programs
+        ]
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return LabelerSettings(data_dir=tmp_path)
+
+
+@pytest.fixture
+def database(settings):
+    database = Database(settings.database_url)
+    database.open()
+    yield database
+    database.close()
+
+
+async def test_a_problem_that_breaks_the_labeler_is_rejected_by_name_and_the_rest_goes_on(database, settings, problems):
+    jobs, work = JobRepository(database), WorkRepository(database)
+    poisoned = problems[0].model_copy(update={"id": "poisoned", "solution": "poison = 1\n"})
+    job_id = jobs.create(JobRequest(name="x", problems=[poisoned, *problems]), "")
+    await label_batch(work, AcceptingExecutor(), settings, job_id, range(len(problems) + 1))
+    job = jobs.get(job_id)
+    assert (job.status, job.problems.done) == (JobStatus.SUCCEEDED, len(problems) + 1)
+    assert [(item.id, item.reason) for item in job.rejected] == [
+        ("poisoned", "the labeler failed at it: ZeroDivisionError")
+    ]
+
+
+async def test_a_problem_at_which_workers_die_again_and_again_is_given_up(database, settings, problems):
+    jobs, work = JobRepository(database), WorkRepository(database)
+    job_id = jobs.create(JobRequest(name="x", problems=problems[:2]), "")
+    for _ in range(settings.attempts):
+        work.begin(job_id, 0)
+    await label_batch(work, AcceptingExecutor(), settings, job_id, [0, 1])
+    job = jobs.get(job_id)
+    assert [(item.id, item.reason) for item in job.rejected] == [
+        (problems[0].id, "5 workers died or ran out of time at it")
+    ]
+    assert job.status is JobStatus.SUCCEEDED
+
+
+async def test_mutants_that_survive_give_no_labels(database, settings, problems):
+    jobs, work = JobRepository(database), WorkRepository(database)
+    job_id = jobs.create(JobRequest(name="x", problems=problems, refactorings_per_step=0), "")
+    await label_batch(work, AcceptingExecutor(), settings, job_id, range(len(problems)))
+    job = jobs.get(job_id)
+    assert job.mutants.survived == job.labels.unknown > 20
+    assert (job.labels.positive, job.labels.negative) == (22, 0)
