@@ -7,7 +7,7 @@ honest verdict; a program that is run whole (`stdio`) has a child for each test.
 import ast
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import takewhile
 
 from services.contracts import (
@@ -102,9 +102,8 @@ class _Examination:
             self._add(question, question.judge(report), report.usage)
             return self._wants_more()
 
-        before = len(self.results)
         ending = self._sandbox.run(session, keep_on)
-        reported = len(self.results) - before
+        reported = len(self.results) - first
         if ending.phase is not Phase.TESTS:
             unrun = self._questions[first:] if ending.phase is Phase.COMPILE else group
             self._add_all(unrun, ending)
@@ -131,19 +130,8 @@ class _Examination:
 
     def _add(self, question: _Question, judgement: Judgement, usage: Usage | None) -> None:
         verdict, error = judgement
-        result = TestResult(verdict=verdict, assurance=question.assurance, error=error)
-        if usage is not None:
-            result = result.model_copy(
-                update={
-                    "wall_s": usage.wall_s,
-                    "cpu_s": usage.cpu_s,
-                    "memory_bytes": usage.memory_bytes,
-                    "stdout": usage.stdout,
-                    "stderr": usage.stderr,
-                    "truncated": usage.truncated,
-                }
-            )
-        self.results.append(result)
+        measured = asdict(usage) if usage else {}
+        self.results.append(TestResult(verdict=verdict, assurance=question.assurance, error=error, **measured))
 
 
 def _question(test: TestCase, setup: str) -> _Question:

@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
 
 from services.contracts import ExecuteBatchReply, ExecuteBatchRequest, ExecuteReply, ExecuteRequest
 from services.executor.service import Executor
+from services.kit.errors import ServiceError
 
 Result = TypeVar("Result")
+
+_CLIENT_LEFT = 499
+"""The status by which logs and metrics know that nobody read the reply."""
 
 
 def execution_router(executor: Callable[[], Executor]) -> APIRouter:
@@ -45,13 +48,12 @@ async def _while_connected(request: Request, work: Coroutine[Any, Any, Result]) 
     try:
         await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
-            working.cancel()
+            raise ServiceError(_CLIENT_LEFT, "client_left", "the client did not wait for the reply")
         return await working
     finally:
         for task in (working, leaving):
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait({task})
+        await asyncio.wait({working, leaving})
 
 
 async def _disconnected(request: Request) -> None:

@@ -179,6 +179,7 @@ def test_a_client_that_leaves_frees_its_place(serve: Serve) -> None:
         started = time.monotonic()
         assert client.post("/execute", json=sleeping(0)).json()["verdict"] == "accepted"
         assert time.monotonic() - started < 5
+        assert 'status="499"' in client.get("/metrics").text
 
 
 async def test_shutdown_leaves_no_process_and_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
