@@ -21,11 +21,6 @@ def humaneval() -> dict[int, Problem]:
     return {int(row["task_id"].removeprefix("HumanEval/")): _problem(row) for _, row in read_rows(FILE)}
 
 
-def program_of(problem: Problem, completion: str) -> str:
-    """The whole program: a task whose solution begins with its prompt is one of completion, any other is not."""
-    return problem.prompt + completion if problem.solution.startswith(problem.prompt) else completion
-
-
 def _problem(row: dict[str, Any]) -> Problem:
     return Problem(
         id=row["task_id"],

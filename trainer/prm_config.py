@@ -1,0 +1,85 @@
+"""Settings of the process reward model's training, and what came of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class PrmConfig:
+    """Settings of `linewise train prm`."""
+
+    labels: tuple[Path, ...]
+    """Label files (JSONL, from `linewise label` or the labeler's jobs); several are joined."""
+    backbone: str = "small"
+    """`tiny`, `small` or `base`, built from nothing; or a checkpoint folder or name, e.g. microsoft/unixcoder-base."""
+    run_dir: Path = Path("runs/prm")
+    """Where config, metrics and report go."""
+    checkpoint: Path | None = None
+    """Where the trained PRM goes; `checkpoints/final` of the run unless given."""
+    held_out: float = 0.2
+    """Share of the problems that no training sees; all reported figures are of them."""
+    validation: float = 0.1
+    """Share of the problems for early stopping and the temperature."""
+    programs_per_problem: int | None = None
+    """At most this many labelled programs of a training problem."""
+    epochs: float = 12.0
+    """Passes over the labels, unless `max_minutes` or `patience` ends it sooner."""
+    max_minutes: float | None = None
+    """Stop after this many minutes of training."""
+    patience: int = 4
+    """Stop after this many epochs without a better validation loss; the best epoch's weights are kept."""
+    batch_tokens: int = 2048
+    """Tokens a batch, padding included."""
+    learning_rate: float | None = None
+    """AdamW's, after the warm-up; unless given 2e-3 from nothing and 5e-5 for a checkpoint."""
+    warmup_iterations: int = 30
+    """Batches over which the learning rate rises from 0; it then falls linearly to a tenth."""
+    weight_decay: float = 0.01
+    """AdamW's."""
+    clip_norm: float = 1.0
+    """Largest norm of a batch's gradient."""
+    dropout: float = 0.1
+    """Before the classifier of a model built from nothing."""
+    language_weight: float = 0.5
+    """Weight of the next-token loss on positive steps, for a model built from nothing; 0 turns it off."""
+    balanced: bool = True
+    """Weigh the two labels by the inverse of their frequency."""
+    vocabulary: int = 1500
+    """Tokens of the tokenizer of a model built from nothing."""
+    max_tokens: int = 1024
+    """Longest input; a longer one loses the beginning of its prompt, longer code is left out and counted."""
+    seed: int = 0
+    """Decides weights and order (never the split)."""
+    device: str = "cpu"
+    """A torch device."""
+
+
+@dataclass(frozen=True)
+class PrmSummary:
+    """What came of it, on the steps of held-out problems; `held_out.json` in the run has the same by set and origin.
+
+    Each distinct program prefix counts once. `majority` is what always answering the commoner label would reach.
+    """
+
+    checkpoint: Path
+    backbone: str
+    parameters: int
+    train_problems: int
+    validation_problems: int
+    held_out_problems: int
+    train_steps: int
+    held_out_steps: int
+    left_out_programs: int
+    iterations: int
+    epochs: int
+    seconds: float
+    temperature: float
+    accuracy: float
+    majority: float
+    balanced_accuracy: float | None
+    f1_positive: float
+    f1_negative: float
+    roc_auc: float | None
+    ece: float
+    changed_accuracy: float | None
+    changed_roc_auc: float | None

@@ -1,0 +1,80 @@
+"""What a PRM's scores of labelled steps come to: by set of problems, by origin and by operator.
+
+A mutant's changed step against the reference's own steps is the hard and honest comparison: a refactored step can
+often be told by its style. So figures come for all steps, for changed ones, and for each origin alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from services.contracts import Origin
+from trainer.classification import Report, classification_report
+from trainer.prm_data import Node
+from trainer.prm_model import Backbone
+from trainer.prm_tree import IGNORED, Pack, collate, make_batches
+
+_FEWEST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredSteps:
+    """Labelled steps with the model's word on them: `logits` `[steps, 2]`, `labels` `[steps]`, both on the CPU."""
+
+    logits: Tensor
+    labels: Tensor
+    steps: list[Node]
+    groups: list[str]
+
+
+@torch.no_grad()
+def score_steps(backbone: Backbone, packs: Sequence[Pack], batch_tokens: int) -> ScoredSteps:
+    """Score every labelled step of `packs`."""
+    backbone.model.eval()
+    pad_id = int(backbone.model.config.pad_token_id or 0)
+    logits, labels = [torch.empty(0, 2)], [torch.empty(0, dtype=torch.long)]
+    steps: list[Node] = []
+    groups: list[str] = []
+    for batch_of in make_batches(packs, batch_tokens):
+        batch = collate(batch_of, pad_id, backbone.model.device)
+        counted = batch.labels != IGNORED
+        logits.append(backbone.forward(batch).logits[counted].float().cpu())
+        labels.append(batch.labels[counted].cpu())
+        steps += [step for pack in batch_of for step in pack.steps]
+        groups += [pack.group for pack in batch_of for _ in pack.steps]
+    return ScoredSteps(torch.cat(logits), torch.cat(labels), steps, groups)
+
+
+def held_out_reports(scored: ScoredSteps, temperature: float) -> dict[str, Report]:
+    """Reports by name: `all`, `uncalibrated` (temperature 1), `changed`, `set:*`, `origin:*`, `operator:*`.
+
+    A selection with fewer than 5 steps has no report.
+    """
+    scores = (scored.logits / temperature).softmax(dim=1)[:, 1].double().numpy()
+    labels = scored.labels.numpy()
+    reports = {
+        "all": classification_report(labels, scores),
+        "uncalibrated": classification_report(labels, scored.logits.softmax(dim=1)[:, 1].double().numpy()),
+    }
+    for name, places in _selections(scored).items():
+        if len(places) >= _FEWEST:
+            reports[name] = classification_report(labels[places], scores[places])
+    return reports
+
+
+def _selections(scored: ScoredSteps) -> dict[str, NDArray[np.int64]]:
+    """Which steps each further report is about."""
+    places: dict[str, list[int]] = {}
+    for at, (step, group) in enumerate(zip(scored.steps, scored.groups, strict=True)):
+        names = [f"set:{group}", f"origin:{step.origin}"]
+        if step.changed:
+            names += ["changed", f"changed, set:{group}"]
+        if step.operator and step.origin is Origin.MUTATION:
+            names.append(f"operator:{step.operator}")
+        for name in names:
+            places.setdefault(name, []).append(at)
+    return {name: np.array(places[name]) for name in sorted(places)}

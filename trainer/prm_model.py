@@ -1,0 +1,172 @@
+"""A PRM's backbone: built from nothing or loaded, always a plain causal token-classification model.
+
+There is no model class of our own. `tiny` and `small` are Llama-like models with a tokenizer trained on the labels; any
+other backbone is a folder or a name that `AutoModelForTokenClassification` loads. RoBERTa and UniXcoder get
+`is_decoder=True` before construction: set afterwards it would leave their attention bidirectional. Leaves out training.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import (
+    AutoConfig,
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    LlamaConfig,
+    LlamaForTokenClassification,
+)
+from transformers.utils.logging import disable_progress_bar
+
+from trainer.errors import PolicyError
+from trainer.prm_data import Node, Tree
+from trainer.prm_tree import Batch, collate, pack_tree
+from trainer.tokenizers import train_bpe
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "tiny": {"hidden_size": 64, "intermediate_size": 160, "num_hidden_layers": 2, "num_attention_heads": 2},
+    "small": {"hidden_size": 128, "intermediate_size": 320, "num_hidden_layers": 3, "num_attention_heads": 4},
+    "base": {"hidden_size": 256, "intermediate_size": 640, "num_hidden_layers": 4, "num_attention_heads": 8},
+}
+"""Backbones built from nothing: 0.2, 0.8 and 3 million parameters with a vocabulary of 1,500."""
+
+LABELS = {0: "negative", 1: "positive"}
+_POSITIONS = 1024
+_UNIXCODER_PREFIX = ("<s>", "<decoder-only>", "</s>")
+
+
+@dataclass(frozen=True, slots=True)
+class Backbone:
+    """A model with two labels, its tokenizer, and what opens every input."""
+
+    model: Any
+    tokenizer: Any
+    input_prefix: tuple[str, ...] | None = None
+
+    @property
+    def prefix_ids(self) -> list[int]:
+        """The ids that open every input, chosen as the scorer chooses them."""
+        if self.input_prefix is not None:
+            return [int(self.tokenizer.get_vocab()[token]) for token in self.input_prefix]
+        opening = (
+            self.tokenizer.bos_token_id if self.tokenizer.bos_token_id is not None else self.tokenizer.cls_token_id
+        )
+        return [] if opening is None else [int(opening)]
+
+    @property
+    def first_position(self) -> int:
+        """The position of the first token: RoBERTa counts from behind its padding index, others from 0."""
+        table = getattr(getattr(self.model.base_model, "embeddings", None), "position_embeddings", None)
+        padding: int | None = getattr(table, "padding_idx", None)
+        return 0 if padding is None else padding + 1
+
+    @property
+    def max_tokens(self) -> int:
+        """How many tokens a prompt and a program may have together."""
+        return int(self.model.config.max_position_embeddings) - self.first_position
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Texts to ids, no special token added."""
+        encoded = self.tokenizer(
+            list(texts), add_special_tokens=False, return_attention_mask=False, return_token_type_ids=False
+        )
+        ids: list[list[int]] = encoded["input_ids"]
+        return ids
+
+    def forward(self, batch: Batch, *, hidden_states: bool = False) -> Any:
+        """One pass over trees: an output with `logits` `[batch, tokens, 2]` and, if asked for, `hidden_states`."""
+        return self.model(
+            input_ids=batch.ids,
+            attention_mask=batch.mask,
+            position_ids=batch.depths + self.first_position,
+            output_hidden_states=hidden_states,
+        )
+
+    def save(self, folder: Path, linewise: dict[str, Any]) -> None:
+        """Write safetensors, tokenizer and `config.json` with a section `linewise`, which other readers ignore."""
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+        file = folder / "config.json"
+        prefix = {} if self.input_prefix is None else {"input_prefix": list(self.input_prefix)}
+        config = {**json.loads(file.read_text(encoding="utf-8")), "linewise": {**linewise, **prefix}}
+        file.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def build_backbone(name: str, texts: Iterable[str], vocabulary: int, dropout: float) -> Backbone:
+    """The preset `name` with random weights and a tokenizer learnt from `texts`, or the checkpoint of that name.
+
+    Raises:
+        PolicyError: the name is no preset and nothing can be loaded by it, or its attention cannot be made a tree's.
+    """
+    backbone = _from_nothing(PRESETS[name], texts, vocabulary, dropout) if name in PRESETS else _load(name)
+    prove_tree_mask(backbone)
+    return backbone
+
+
+def _from_nothing(sizes: dict[str, Any], texts: Iterable[str], vocabulary: int, dropout: float) -> Backbone:
+    tokenizer = train_bpe(texts, vocabulary)
+    config = LlamaConfig(
+        **sizes,
+        vocab_size=len(tokenizer),
+        max_position_embeddings=_POSITIONS,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        use_cache=False,
+        **_labels(),
+    )
+    config.classifier_dropout = dropout
+    return Backbone(LlamaForTokenClassification(config), tokenizer)  # type: ignore[no-untyped-call]
+
+
+def _load(name: str) -> Backbone:
+    disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        config = AutoConfig.from_pretrained(name, **_labels())
+        if hasattr(config, "is_decoder"):
+            config.is_decoder = True
+        config.use_cache = False
+        model = AutoModelForTokenClassification.from_pretrained(name, config=config, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise PolicyError(f"no backbone {name!r}: it is none of {', '.join(PRESETS)}, and {reason}") from error
+    if tokenizer.pad_token_id is not None:
+        model.config.pad_token_id = tokenizer.pad_token_id
+    is_unixcoder = _UNIXCODER_PREFIX[1] in tokenizer.get_vocab()
+    return Backbone(model, tokenizer, _UNIXCODER_PREFIX if is_unixcoder else None)
+
+
+def _labels() -> dict[str, Any]:
+    return {"id2label": LABELS, "label2id": {label: index for index, label in LABELS.items()}}
+
+
+@torch.no_grad()
+def prove_tree_mask(backbone: Backbone) -> None:
+    """Check that a pass over a tree gives a program the logits of a plain causal pass over it alone.
+
+    Raises:
+        PolicyError: it does not: the architecture ignores the mask or the positions, or is not causal.
+    """
+    backbone.model.eval()
+    rows = len(backbone.tokenizer)
+    root, left, right = (tuple((seed * 7 + at * 3) % rows for at in range(5)) for seed in (1, 2, 3))
+    nodes = [Node(None, root, 0), Node(0, left, 5), Node(0, right, 5)]
+    batch = collate([*pack_tree(Tree("proof", nodes), 99)], 0)
+    in_tree = backbone.forward(batch).logits[0, [*range(5), *range(10, 15)]]
+    alone = _plain_logits(backbone, [*root, *right])
+    if not torch.allclose(in_tree, alone, atol=1e-4 * max(1.0, float(alone.abs().max()))):
+        raise PolicyError(
+            f"{type(backbone.model).__name__} cannot be trained on trees of steps: it needs a causal mask"
+        )
+
+
+def _plain_logits(backbone: Backbone, ids: list[int]) -> Tensor:
+    logits: Tensor = backbone.model(
+        torch.tensor([ids]), attention_mask=torch.ones(1, len(ids), dtype=torch.long)
+    ).logits
+    return logits[0]

@@ -1,0 +1,129 @@
+"""The loop that trains a PRM: epochs over packs of labelled steps, early stop, the best weights kept.
+
+The loss is cross-entropy at the ends of labelled steps only, with balanced classes. A model built from nothing also
+learns to predict the tokens of positive steps, which tells it what ordinary code looks like.
+"""
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from trainer.budget import Budget, rate_factor
+from trainer.prm_config import PrmConfig
+from trainer.prm_figures import score_steps
+from trainer.prm_model import PRESETS, Backbone
+from trainer.prm_tree import IGNORED, Batch, Pack, collate, make_batches
+from trainer.progress import Bar, progress_bar
+from trainer.runs import Run
+
+
+class PrmTraining:
+    """The loop over epochs, with the best weights kept in memory."""
+
+    def __init__(
+        self, backbone: Backbone, config: PrmConfig, training: list[Pack], validation: list[Pack], run: Run
+    ) -> None:
+        self.epochs = 0
+        self._backbone = backbone
+        self._config = config
+        self._training = training
+        self._validation = validation
+        self._run = run
+        self._from_nothing = config.backbone in PRESETS
+        self._weights = _class_weights(training, config).to(config.device)
+        self._rate = config.learning_rate or (2e-3 if self._from_nothing else 5e-5)
+        self._optimizer = torch.optim.AdamW(backbone.model.parameters(), weight_decay=config.weight_decay)
+        self._rng = random.Random(config.seed)
+        iterations = round(config.epochs * len(make_batches(training, config.batch_tokens)))
+        self.budget = Budget(iterations, config.max_minutes)
+        self.seconds = 0.0
+
+    def fit(self) -> None:
+        """Train until the budget is spent or validation stops getting better; the model ends with its best weights."""
+        best_loss, best, waited = float("inf"), self._snapshot(), 0
+        with progress_bar("prm", total=100) as bar:
+            while not self.budget.exhausted and waited < self._config.patience:
+                train_loss = self._epoch(bar)
+                self.epochs += 1
+                loss = self._validate(train_loss)
+                waited = waited + 1 if loss >= best_loss else 0
+                if waited == 0:
+                    best_loss, best = loss, self._snapshot()
+                bar.move_to(100 * self.budget.fraction, note=f"validation loss {loss:.3f}")
+        self.seconds = self.budget.seconds
+        self._backbone.model.load_state_dict(best)
+        self._backbone.model.eval()
+
+    def _snapshot(self) -> dict[str, Tensor]:
+        return {name: weights.detach().clone() for name, weights in self._backbone.model.state_dict().items()}
+
+    def _epoch(self, bar: Bar) -> float:
+        """One pass over the training packs, or as much of it as the budget allows; the mean loss."""
+        self._backbone.model.train()
+        losses: list[float] = []
+        for packs in make_batches(self._training, self._config.batch_tokens, self._rng):
+            losses.append(self._learn(collate(packs, self._pad_id, self._config.device)))
+            self.budget.done += 1
+            bar.move_to(100 * self.budget.fraction)
+            if self.budget.exhausted:
+                break
+        return sum(losses) / len(losses)
+
+    @property
+    def _pad_id(self) -> int:
+        return int(self._backbone.model.config.pad_token_id or 0)
+
+    def _learn(self, batch: Batch) -> float:
+        config, model = self._config, self._backbone.model
+        factor = rate_factor(self.budget.done, self.budget.fraction, warmup=config.warmup_iterations, decay=1.0)
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._rate * factor
+        language = config.language_weight if self._from_nothing else 0.0
+        output = self._backbone.forward(batch, hidden_states=language > 0)
+        loss = step_loss(output.logits, batch.labels, self._weights)
+        total = loss + language * language_loss(model, output.hidden_states[-1], batch) if language else loss
+        self._optimizer.zero_grad()
+        total.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+        self._optimizer.step()
+        return float(loss.detach())
+
+    def _validate(self, train_loss: float) -> float:
+        steps = score_steps(self._backbone, self._validation, self._config.batch_tokens)
+        loss = float(cross_entropy(steps.logits, steps.labels, weight=self._weights.cpu()))
+        accuracy = float((steps.logits.argmax(dim=1) == steps.labels).float().mean())
+        figures = {"prm/loss": train_loss, "prm/validation_loss": loss, "prm/validation_accuracy": accuracy}
+        self._run.log(self.epochs, {**figures, "timing_s/total": self.budget.seconds})
+        return loss
+
+
+def step_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """Cross-entropy of logits `[batch, tokens, 2]` where labels `[batch, tokens]` are not `IGNORED`; 0 if all are."""
+    counted = labels != IGNORED
+    if not counted.any():
+        return logits.sum() * 0
+    return cross_entropy(logits[counted].float(), labels[counted], weight=weights)
+
+
+def language_loss(model: Any, hidden: Tensor, batch: Batch) -> Tensor:
+    """Next-token cross-entropy on the tokens of positive steps, with the input embeddings as the output layer.
+
+    `hidden` `[batch, tokens, width]`: the last layer. A token is predicted from the one before it in its program.
+    """
+    row, column = (batch.clean & (batch.before >= 0)).nonzero(as_tuple=True)
+    if not len(row):
+        return hidden.sum() * 0
+    logits = hidden[row, batch.before[row, column]] @ model.get_input_embeddings().weight.T
+    return cross_entropy(logits.float(), batch.ids[row, column])
+
+
+def _class_weights(packs: Sequence[Pack], config: PrmConfig) -> Tensor:
+    """`[2]`: the inverse frequency of each label, 1 on average over the labels; ones where not `balanced`."""
+    counts = torch.bincount(torch.cat([pack.labels[pack.labels != IGNORED] for pack in packs]), minlength=2).float()
+    if not config.balanced or counts.min() == 0:
+        return torch.ones(2)
+    return counts.sum() / (2 * counts)
