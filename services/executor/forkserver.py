@@ -47,7 +47,7 @@ class ForkServer:
     def __init__(self, uid: int | None) -> None:
         self._uid = uid
         self._in_use = threading.Lock()
-        self._home = Path(tempfile.mkdtemp(prefix="linewise-"))
+        self._home = Path(tempfile.mkdtemp(prefix="linewise-executor-"))
         self._home.chmod(0o711)
         self._folder = self._make_folder()
         self._control, far_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
