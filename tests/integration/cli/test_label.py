@@ -1,0 +1,36 @@
+"""`linewise label` starts what it needs, labels, and leaves nothing behind."""
+
+import json
+import os
+from pathlib import Path
+
+GOOD = {
+    "id": "good",
+    "prompt": "Limit x.",
+    "solution": "def clamp(x, high):\n    if x > high:\n        return high\n    return x\n",
+    "tests": ["assert clamp(5, 3) == 3", "assert clamp(1, 3) == 1"],
+}
+BROKEN = {"id": "broken", "prompt": "Add one.", "solution": "def f(x):\n    return x\n", "tests": ["assert f(1) == 2"]}
+
+
+def test_labels_are_written_and_a_broken_problem_is_listed(linewise, tmp_path):
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps(problem) + "\n" for problem in (GOOD, BROKEN)))
+    result = linewise("label", "p.jsonl", "-o", "out/l.jsonl", "--mutants-per-step", "1", TMPDIR=str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    assert "broken" in result.stdout
+
+    records = [json.loads(line) for line in (tmp_path / "out" / "l.jsonl").read_text().splitlines()]
+    assert {record["problem_id"] for record in records} == {"good"}
+    reference = next(record for record in records if record["origin"] == "reference")
+    assert {step["label"] for step in reference["steps"]} == {1}
+    assert any(step["label"] == 0 for record in records for step in record["steps"])
+
+    assert not list(tmp_path.glob("linewise-*"))
+    assert not [pid for pid in os.listdir("/proc") if pid.isdigit() and str(tmp_path) in command_line(pid)]
+
+
+def command_line(pid: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
