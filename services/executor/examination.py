@@ -4,7 +4,6 @@ Tests that call the program share one child. Where it dies in a test, those behi
 honest verdict; a program that is run whole (`stdio`) has a child for each test.
 """
 
-import ast
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ from services.contracts import (
     Verdict,
 )
 from services.executor.judge import Judgement, judge_ending, judge_plan, judge_stdout
+from services.executor.parsing import parse_literal
 from services.executor.sandbox import Bounds, Cause, Ending, Phase, Report, Sandbox, Session, Step, Usage
 from services.executor.splitter import split_assert, split_call
 
@@ -158,4 +158,4 @@ def _expected(test: CallTest) -> object:
     Raises:
         ValueError: it is no literal (`services.executor.requests` refuses such a test beforehand).
     """
-    return test.expected if test.expected_literal is None else ast.literal_eval(test.expected_literal)
+    return test.expected if test.expected_literal is None else parse_literal(test.expected_literal)

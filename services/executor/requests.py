@@ -1,9 +1,9 @@
 """Refuses what is well-formed but can't be done, before anything waits or runs."""
 
-import ast
 from typing import Any
 
 from services.contracts import CallTest, ExecuteRequest
+from services.executor.parsing import PARSE_ERRORS, parse_literal
 from services.executor.sandbox import Bounds
 from services.executor.settings import ExecutorSettings
 from services.kit.errors import BadRequestError
@@ -42,8 +42,8 @@ def _refuse_non_literals(test: CallTest, place: str) -> None:
         if source is None:
             continue
         try:
-            fits = isinstance(ast.literal_eval(source), kinds)
-        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            fits = isinstance(parse_literal(source), kinds)
+        except (TypeError, *PARSE_ERRORS):
             fits = False
         if not fits:
             path = f"{place}{name}"

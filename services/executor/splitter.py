@@ -19,6 +19,7 @@ from typing import Any
 from services.contracts import Assurance
 from services.executor.folding import BINARY, TYPES, UNARY, NotConstantError, calculate, fold
 from services.executor.inlining import inline_check
+from services.executor.parsing import PARSE_ERRORS, parse_statements
 from services.executor.sandbox import Step
 
 Expression = Callable[[Sequence[Any]], Any]
@@ -75,8 +76,8 @@ def split_assert(code: str) -> Plan:
     try:
         if len(code) > _MOST_CHARACTERS:
             raise ValueError("too long to be split")
-        return _split_statements(inline_check(ast.parse(code).body))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return _split_statements(inline_check(parse_statements(code)))
+    except PARSE_ERRORS:
         return Plan((("run", code),), (), Assurance.LOW)
 
 
