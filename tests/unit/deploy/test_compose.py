@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 VARIABLE = re.compile(r"\$\{(?P<name>[A-Z_]+)(?P<rest>[^}]*)\}")
-SECRETS = {"LINEWISE_API_KEYS", "LINEWISE_API_KEY", "POSTGRES_PASSWORD"}
+SECRETS = {"LINEWISE_API_KEYS", "LINEWISE_INNER_KEY", "POSTGRES_PASSWORD"}
 SERVICES = ("scorer", "executor", "labeler", "worker", "trainer", "redis", "postgres")
 
 
@@ -39,11 +39,22 @@ def test_only_the_executors_callers_share_its_network(compose: dict[str, Any]) -
     assert neighbours == {"executor", "labeler", "worker", "trainer"}
 
 
-def test_executor_is_told_no_secret_but_the_keys_its_callers_show(compose: dict[str, Any]) -> None:
-    told = {
-        found["name"] for value in compose["services"]["executor"]["environment"].values() for found in _used(value)
-    }
-    assert told & SECRETS == {"LINEWISE_API_KEYS"}
+def test_executor_is_told_one_secret_and_it_opens_no_neighbours_door(compose: dict[str, Any]) -> None:
+    assert _secrets(compose, "executor", "LINEWISE_API_KEYS") == {"LINEWISE_INNER_KEY"}
+    assert _secrets(compose, "executor") == {"LINEWISE_INNER_KEY"}
+    assert _secrets(compose, "labeler", "LINEWISE_API_KEYS") == {"LINEWISE_API_KEYS"}
+
+
+@pytest.mark.parametrize(("client", "server"), [("labeler", "executor"), ("worker", "executor"), ("trainer", "scorer")])
+def test_client_shows_a_key_that_its_server_accepts(client: str, server: str, compose: dict[str, Any]) -> None:
+    (shown,) = _secrets(compose, client, "LINEWISE_API_KEY")
+    assert shown in _secrets(compose, server, "LINEWISE_API_KEYS")
+
+
+def _secrets(compose: dict[str, Any], service: str, *variables: str) -> set[str]:
+    """The secrets in some of a service's variables, or in all."""
+    environment = compose["services"][service]["environment"]
+    return {use["name"] for name in variables or environment for use in _used(environment[name])} & SECRETS
 
 
 def test_ports_are_published_on_loopback_alone(compose: dict[str, Any]) -> None:

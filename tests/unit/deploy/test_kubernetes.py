@@ -115,7 +115,25 @@ def test_secrets_come_by_name_and_none_is_committed(manifests: Manifests, deploy
     for name, pod in deployments.items():
         references = _secret_keys(pod)
         assert all(reference["name"] == "linewise" for reference in references), name
-    assert [it["key"] for it in _secret_keys(deployments["executor"])] == ["LINEWISE_API_KEYS"]
+    assert [it["key"] for it in _secret_keys(deployments["executor"])] == ["LINEWISE_INNER_KEY"]
+
+
+def test_inner_key_opens_executor_and_scorer_but_not_the_labeler(deployments: Pods) -> None:
+    accepted = {name: _variable(deployments[name], "LINEWISE_API_KEYS") for name in SERVERS}
+    assert accepted == {
+        "executor": "LINEWISE_INNER_KEY",
+        "labeler": "LINEWISE_API_KEYS",
+        "scorer": "$(OUTER_KEYS),$(INNER_KEY)",
+    }
+    assert _variable(deployments["scorer"], "OUTER_KEYS") == "LINEWISE_API_KEYS"
+    assert _variable(deployments["scorer"], "INNER_KEY") == "LINEWISE_INNER_KEY"
+    assert {_variable(deployments[it], "LINEWISE_API_KEY") for it in ("labeler", "worker")} == {"LINEWISE_INNER_KEY"}
+
+
+def _variable(pod: dict[str, Any], name: str) -> str:
+    """The value of a variable, or the key of the Secret that it comes from."""
+    (found,) = [it for it in pod["containers"][0]["env"] if it["name"] == name]
+    return str(found["value"] if "value" in found else found["valueFrom"]["secretKeyRef"]["key"])
 
 
 def _secret_keys(pod: dict[str, Any]) -> list[dict[str, str]]:
