@@ -12,6 +12,8 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from services.kit.server import bind
+
 
 @pytest.fixture(autouse=True)
 def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,7 +39,7 @@ def serve() -> Iterator[Callable[[FastAPI], str]]:
 
 @contextlib.contextmanager
 def _served(app: FastAPI) -> Iterator[str]:
-    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+    listener = bind("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=5))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
     thread.start()

@@ -125,6 +125,13 @@ def test_a_service_that_cannot_start_says_why(start: Start) -> None:
     assert errors.strip().splitlines()[-1] == "error: the model is missing"
 
 
+def test_replies_are_not_held_back_by_nagles_algorithm() -> None:
+    with bind("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_a_port_in_use_is_one_clear_sentence(free_port: int) -> None:
     message = rf"cannot listen on 127\.0\.0\.1:{free_port}: Address already in use"
     with socket.create_server(("127.0.0.1", free_port)), pytest.raises(StartupError, match=message):
