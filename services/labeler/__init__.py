@@ -4,4 +4,6 @@
                         └────── broker ──► worker ── tasks ── batch
     batch ── labeling ── reference (augmentation) ── candidates (operators, refactorings) ── labels
                  └────── verification ──► executor
+
+Leaves out: teachers that ask a model; a request for one is refused.
 """
