@@ -1,5 +1,6 @@
 """A stack that runs for the time of a block, and ends with it or with a signal."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,8 +18,16 @@ def running(stack: Stack) -> Iterator[Supervisor]:
         UsageError: a child does not start.
         KeyboardInterrupt: the first SIGINT or SIGTERM within the block.
     """
+    _use_accepted_key()
     specs = stack.specs()
     supervisor = Supervisor(specs, log_folder=stack.log_folder, announce=say)
     say(f"starting {', '.join(spec.name for spec in specs)} ...")
     with ending_in_order(supervisor.kill, say), supervisor:
         yield supervisor
+
+
+def _use_accepted_key() -> None:
+    """Where the services will want a key and none is set to be sent, send the first that they accept."""
+    accepted = os.environ.get("LINEWISE_API_KEYS", "").split(",")[0].strip()
+    if accepted:
+        os.environ.setdefault("LINEWISE_API_KEY", accepted)

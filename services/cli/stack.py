@@ -75,15 +75,11 @@ class Stack:
         )
 
     def _environment(self) -> dict[str, str]:
-        environment = {
+        return {
             "LINEWISE_DATA_DIR": str(self.data_dir),
             "LINEWISE_REDIS_URL": self.redis_url or redis_url(self.data_dir),
             "LINEWISE_EXECUTOR_URL": self.urls["executor"],
         }
-        accepted = os.environ.get("LINEWISE_API_KEYS", "").split(",")[0].strip()
-        if accepted and not os.environ.get("LINEWISE_API_KEY"):
-            environment["LINEWISE_API_KEY"] = accepted
-        return environment
 
 
 def scorer_spec(port: int, models: Sequence[str]) -> ChildSpec:

@@ -17,11 +17,11 @@ from services.cli.data_dir import owned
 from services.cli.demo.ledger import Ledger
 from services.cli.demo.phases import Phases
 from services.cli.demo.plan import DemoPlan
-from services.cli.demo.report import write_demo_report
 from services.cli.demo.summary import summarise
 from services.cli.ports import preferred_or_free
 from services.cli.running import running
 from services.cli.stack import Stack, redis_url_from_environment
+from trainer.report import write_report
 
 Urls = Callable[[], Mapping[str, str]]
 
@@ -44,7 +44,7 @@ def run_demo(plan: DemoPlan, folder: Path) -> dict[str, Any]:
         summary = summarise(plan, folder, ledger)
         with written_whole(folder / "summary.json") as file:
             json.dump(summary, file, indent=2, ensure_ascii=False, allow_nan=False)
-        write_demo_report(folder, summary)
+        write_report(folder)
     return summary
 
 

@@ -1,7 +1,6 @@
 """Everything that the demo measured, as one JSON object: `summary.json`."""
 
 import os
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ def summarise(plan: DemoPlan, folder: Path, ledger: Ledger) -> dict[str, Any]:
     seconds = ledger.seconds()
     return {
         "plan": asdict(plan),
-        "environment": {**environment(), "cores": len(os.sched_getaffinity(0)), "command": sys.argv[1:]},
+        "environment": {**environment(), "cores": len(os.sched_getaffinity(0))},
         "labels": {"mbpp": results["label-mbpp"], "lists": results["label-lists"]},
         "prm": results["prm"],
         "serve": results["serve"],

@@ -13,9 +13,10 @@ GOOD = {
 BROKEN = {"id": "broken", "prompt": "Add one.", "solution": "def f(x):\n    return x\n", "tests": ["assert f(1) == 2"]}
 
 
-def test_labels_are_written_and_a_broken_problem_is_listed(linewise, tmp_path):
+def test_labels_are_written_a_broken_problem_is_listed_and_keys_are_used(linewise, tmp_path):
     (tmp_path / "p.jsonl").write_text("".join(json.dumps(problem) + "\n" for problem in (GOOD, BROKEN)))
-    result = linewise("label", "p.jsonl", "-o", "out/l.jsonl", "--mutants-per-step", "1", TMPDIR=str(tmp_path))
+    settings = {"TMPDIR": str(tmp_path), "LINEWISE_API_KEYS": "first,second"}
+    result = linewise("label", "p.jsonl", "-o", "out/l.jsonl", "--mutants-per-step", "1", **settings)
     assert result.returncode == 0, result.stderr
     assert "broken" in result.stdout
 

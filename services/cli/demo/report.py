@@ -1,2 +1,0 @@
-def write_demo_report(folder, summary):
-    pass
