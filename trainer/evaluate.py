@@ -18,12 +18,13 @@ from pathlib import Path
 
 from services.contracts import Problem
 from trainer.errors import NoRewardsError, SettingsError
-from trainer.sample_judge import Judge, PendingSamples
 from trainer.passk import mean_pass_at_k, standard_error
 from trainer.policies import load_policy
 from trainer.problems import load_problems
 from trainer.progress import Bar, progress_bar
+from trainer.report import write_report
 from trainer.runs import Run
+from trainer.sample_judge import Judge, PendingSamples
 from trainer.samples import Sample, SampleFile, read_given
 from trainer.sampling import Drafts, Sampling, fingerprint, given_drafts, plan, write_drafts
 
@@ -71,8 +72,8 @@ class EvaluateSummary:
     """What came of it; shares in [0, 1], null where nothing of the kind was made.
 
     `pass_at_k` maps k to the mean over problems, `standard_error` to that mean's standard error over problems.
-    `unanswered` samples got no verdict, `unattempted` problems have no sample: neither is in any figure. `best_of_n` is the share of problems whose best-scored
-    sample (mean score of its steps) passes, to be held against pass@1.
+    `unanswered` samples got no verdict, `unattempted` problems have no sample: neither is in any figure. `best_of_n` is
+    the share of problems whose best-scored sample (mean score of its steps) passes, to be held against pass@1.
     """
 
     problems: int
@@ -109,6 +110,7 @@ def evaluate(config: EvaluateConfig) -> EvaluateSummary:
         samples = make(config, problems)
         summary = summarise(samples, config.k, len(problems), time.monotonic() - started)
         run.write_json("summary.json", summary)
+        write_report(run.folder)
     return summary
 
 

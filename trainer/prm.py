@@ -23,6 +23,7 @@ from trainer.prm_figures import held_out_reports, score_steps
 from trainer.prm_model import Backbone, build_backbone
 from trainer.prm_training import PrmTraining
 from trainer.prm_tree import Pack, pack_tree
+from trainer.report import write_report
 from trainer.runs import Run, replacing
 
 __all__ = ["PrmConfig", "PrmSummary", "train_prm"]
@@ -67,6 +68,7 @@ def train_prm(config: PrmConfig) -> PrmSummary:
         with replacing(summary.checkpoint) as folder:
             backbone.save(folder, {"temperature": temperature, "metrics": _headline(reports["all"])})
         run.write_json("summary.json", summary)
+        write_report(run.folder)
     return summary
 
 

@@ -88,18 +88,21 @@ def read_labels(paths: Sequence[Path]) -> list[LabelRecord]:
     return [record for path in paths for record in read_models(path, LabelRecord)]
 
 
-def position_of(problem_id: str) -> float:
-    """Where a problem stands in [0, 1): its id's sha256, so that every reader of an id splits alike."""
-    return int.from_bytes(hashlib.sha256(problem_id.encode()).digest()[:8], "big") / 2**64
+def percentile_of(problem_id: str) -> int:
+    """Where a problem stands in 0..99, by the sha256 of its id, as the labeler's exports reckon it."""
+    return int.from_bytes(hashlib.sha256(problem_id.encode()).digest()[:8], "big") % 100
 
 
 def split_by_problem(records: Iterable[LabelRecord], held_out: float, validation: float) -> Split:
-    """Split by problem, never by program: the lowest `held_out` share of positions, the next `validation`, the rest."""
+    """Split by problem, never by program: the highest percentiles are held out, those below them are for validation.
+
+    With a share of 0.1 for each these are exactly the labeler's splits `test` and `validation`.
+    """
     split = Split([], [], [])
     for record in records:
-        position = position_of(record.problem_id)
-        part = split.held_out if position < held_out else split.validation
-        (part if position < held_out + validation else split.train).append(record)
+        share_above = 1 - (percentile_of(record.problem_id) + 0.5) / 100
+        part = split.held_out if share_above < held_out else split.validation
+        (part if share_above < held_out + validation else split.train).append(record)
     return split
 
 

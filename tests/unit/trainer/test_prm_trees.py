@@ -19,7 +19,7 @@ from transformers import (
 from services.contracts import LabelRecord, Origin, StepLabel, split_steps
 from services.contracts.prm_layout import lay_out
 from trainer.errors import PolicyError
-from trainer.prm_data import build_trees, memoised, position_of, split_by_problem
+from trainer.prm_data import build_trees, memoised, percentile_of, split_by_problem
 from trainer.prm_model import Backbone, build_backbone, prove_tree_mask
 from trainer.prm_training import language_loss, step_loss
 from trainer.prm_tree import IGNORED, Pack, collate, make_batches, pack_tree
@@ -208,7 +208,8 @@ def test_the_split_is_by_problem_and_by_its_id_alone() -> None:
     assert not parts[0] & parts[1] and not parts[0] & parts[2] and not parts[1] & parts[2]
     assert sum(map(len, parts)) == 200
     assert 25 <= len(parts[2]) <= 55
-    assert all(position_of(name) < 0.2 for name in parts[2])
+    assert all(70 <= percentile_of(name) < 80 for name in parts[1])
+    assert all(percentile_of(name) >= 80 for name in parts[2])
 
 
 def test_a_text_is_tokenized_once() -> None:

@@ -1,0 +1,102 @@
+"""`report.html`: a run's figures, curves and programs on one page that opens offline.
+
+`write_report` looks at what a run's folder holds and shows that: `summary.json`, `metrics.jsonl`, a PRM's
+`held_out.json`, an evaluation's `samples.jsonl`, the settings. A folder whose summary has an `evaluation` with a before
+and an after is a demo, told as one story (`report_demo`). Leaves out anything that would have to be computed anew.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trainer.plots import curves, reliability_plot
+from trainer.problems import load_problems
+from trainer.problems.files import read_models
+from trainer.report_data import TITLES, RunFiles, scalars
+from trainer.report_demo import demo_lead, demo_sections
+from trainer.report_page import Section, duration, figures_table, folded, page, paragraph, side_by_side, table
+from trainer.report_programs import KEY, program, steps_of, task
+from trainer.runs import write_text
+from trainer.samples import Sample, program_of
+
+_SHOWN_TASKS = 6
+
+
+def write_report(run_dir: Path) -> Path:
+    """Write `report.html` into a run's folder and return its path; what the folder lacks, the report leaves out."""
+    files = RunFiles.read(run_dir)
+    if "evaluation" in files.summary:
+        title, lead, sections = "Process rewards, end to end", demo_lead(files), demo_sections(files)
+    else:
+        title, lead, sections = f"Run {run_dir.resolve().name}", _lead(files), _run_sections(files)
+    return write_text(run_dir / "report.html", page(title, lead, sections))
+
+
+def _lead(files: RunFiles) -> str:
+    took = files.summary.get("seconds")
+    return (
+        f"{files.phase}, {duration(took)} on {files.machine}." if isinstance(took, int | float) else f"{files.phase}."
+    )
+
+
+def _run_sections(files: RunFiles) -> list[Section]:
+    sections = [
+        Section("Figures", figures_table(scalars(files.summary))) if files.summary else None,
+        Section("Curves", side_by_side(metric_curves(files.metrics))) if files.metrics else None,
+        Section("On held-out problems", held_out_body(files.held_out)) if files.held_out else None,
+        _programs(files),
+        Section("Settings", settings_body(files)),
+    ]
+    return [section for section in sections if section]
+
+
+def metric_curves(metrics: Sequence[Mapping[str, Any]], names: Sequence[str] | None = None) -> list[str]:
+    """A panel for each metric, or for those of `names` that were logged."""
+    logged = dict.fromkeys(name for line in metrics for name in line if name != "iteration")
+    panels = []
+    for name in names if names is not None else logged:
+        points = [(line["iteration"], line[name]) for line in metrics if line.get(name) is not None]
+        if points:
+            panels.append(curves(TITLES.get(name, name), {name: points}))
+    return panels
+
+
+def held_out_body(reports: Mapping[str, Mapping[str, Any]]) -> str:
+    """A PRM's reliability and its figures by selection of steps."""
+    head = ("steps", "count", "accuracy", "majority", "balanced", "F1 wrong", "F1 right", "ROC AUC", "ECE")
+    rows: dict[bool, list[list[object]]] = {True: [], False: []}
+    for name, report in reports.items():
+        figures = [report[key] for key in ("count", "accuracy", "majority", "balanced_accuracy")]
+        f1 = [report["negative"]["f1"], report["positive"]["f1"]]
+        rows[name.startswith("operator:")].append([name, *figures, *f1, report["roc_auc"], report["ece"]])
+    explained = paragraph(
+        "Each distinct program prefix of a held-out problem counts once. Majority: what always answering the commoner "
+        "label would reach; balanced: the mean accuracy of the two classes. Changed: only the steps that a mutation or "
+        "a refactoring changed."
+    )
+    plot = side_by_side([reliability_plot("Reliability on held-out steps", reports["all"]["reliability"])])
+    by_operator = folded("By mutation operator", table(head, rows[True])) if rows[True] else ""
+    return explained + table(head, rows[False]) + by_operator + plot
+
+
+def settings_body(files: RunFiles) -> str:
+    """What was asked for, and on what it ran."""
+    return folded("Settings", figures_table(files.config)) + folded("Environment", figures_table(files.environment))
+
+
+def _programs(files: RunFiles) -> Section | None:
+    """Programs of the first tasks of an evaluation: the greedy one, or a sampled one."""
+    path = files.folder / "samples.jsonl"
+    if not path.exists():
+        return None
+    problems = {problem.id: problem for problem in load_problems(files.config["problems"])}
+    first: dict[str, Sample] = {}
+    for sample in read_models(path, Sample):
+        first.setdefault(sample.task_id, sample)
+    parts = []
+    for sample in list(first.values())[:_SHOWN_TASKS]:
+        problem = problems[sample.task_id]
+        steps = steps_of(sample, program_of(problem, sample.completion))
+        parts.append(task(problem.prompt, [program(f"{sample.task_id}, {sample.kind}", steps, sample.verdict)]))
+    has_scores = any(sample.scores for sample in first.values())
+    return Section("Programs", (KEY if has_scores else "") + "".join(parts))
