@@ -11,7 +11,7 @@ from services.contracts import AssertTest, ExecuteReply, KilledBy, Origin, Outco
 from services.labeler.candidates import Candidate, choose, propose
 from services.labeler.labels import candidate_labels, label_steps
 from services.labeler.recipe import LabelledProblem, LabelledProgram, Recipe
-from services.labeler.reference import augmented_tests, reference_wall_s, request
+from services.labeler.reference import augmented_tests, reference_cpu_s, request
 from services.labeler.solution import read_solution
 from services.labeler.verification import Verifier
 
@@ -23,7 +23,7 @@ async def label_problem(problem: Problem, recipe: Recipe, verifier: Verifier) ->
         UnusableProblemError: the reference fails its own tests, or can't be read.
     """
     program = read_solution(problem.solution)
-    wall_s = await reference_wall_s(problem, program.code, verifier)
+    cpu_s = await reference_cpu_s(problem, program.code, verifier)
     augmented = await augmented_tests(problem, program.code, recipe, verifier)
     per_step = {Origin.MUTATION: recipe.mutants_per_step, Origin.REFACTORING: recipe.refactorings_per_step}
     candidates = choose(propose(program, recipe.segment), per_step, f"{recipe.seed}/{problem.id}")
@@ -37,7 +37,7 @@ async def label_problem(problem: Problem, recipe: Recipe, verifier: Verifier) ->
         killed_by=None,
         steps=label_steps(program.code, recipe.segment),
     )
-    judged = await _judge(problem, candidates, augmented, recipe, wall_s, verifier)
+    judged = await _judge(problem, candidates, augmented, recipe, cpu_s, verifier)
     return LabelledProblem([reference, *judged], augmented)
 
 
@@ -46,12 +46,12 @@ async def _judge(
     candidates: Sequence[Candidate],
     augmented: Sequence[AssertTest],
     recipe: Recipe,
-    wall_s: float,
+    cpu_s: float,
     verifier: Verifier,
 ) -> list[LabelledProgram]:
     tests = [*problem.tests, *augmented]
     runnable = [candidate for candidate in candidates if candidate.competent]
-    replies = await verifier.run([request(problem, one.code, tests, wall_s=wall_s) for one in runnable])
+    replies = await verifier.run([request(problem, one.code, tests, cpu_s=cpu_s) for one in runnable])
     by_code = {candidate.code: reply for candidate, reply in zip(runnable, replies, strict=True)}
     await _confirm_timeouts(problem, runnable, tests, by_code, verifier)
     return [_labelled(candidate, by_code.get(candidate.code), len(problem.tests), recipe) for candidate in candidates]
@@ -64,7 +64,7 @@ async def _confirm_timeouts(
     replies: dict[str, ExecuteReply | None],
     verifier: Verifier,
 ) -> None:
-    """Give refactorings that ran out of time all of it: hardly one is endless, and a busy machine makes no label."""
+    """Give refactorings that ran out of time all of it: hardly one is endless, and a slow rewrite is no wrong one."""
     late = [
         candidate.code
         for candidate in candidates
@@ -72,7 +72,7 @@ async def _confirm_timeouts(
         and (reply := replies[candidate.code])
         and reply.verdict is Verdict.TIME_LIMIT_EXCEEDED
     ]
-    again = await verifier.run([request(problem, code, tests, wall_s=None) for code in late])
+    again = await verifier.run([request(problem, code, tests) for code in late])
     replies.update(zip(late, again, strict=True))
 
 

@@ -12,26 +12,28 @@ from services.labeler.recipe import Recipe
 from services.labeler.verification import Verifier
 
 TIME_FACTOR = 10.0
-LEAST_WALL_S = 0.5
-MOST_WALL_S = 5.0
+LEAST_CPU_S = 0.25
+MOST_CPU_S = 5.0
 _TRIES_FOR_EACH_TEST = 2
 
 
-async def reference_wall_s(problem: Problem, code: str, verifier: Verifier) -> float:
-    """Seconds that a test may take: ten times the reference's slowest, within bounds that a busy machine needs.
+async def reference_cpu_s(problem: Problem, code: str, verifier: Verifier) -> float:
+    """Processor seconds that a test may take: ten times the reference's slowest, a quarter of a second at least.
+
+    Processor time, for an endless mutant burns it and a busy machine does not: a label must not depend on the load.
 
     Raises:
         UnusableProblemError: the reference does not pass the problem's own tests.
     """
     if not problem.tests:
         raise UnusableProblemError("the problem has no tests")
-    [reply] = await verifier.run([request(problem, code, problem.tests, wall_s=None)])
+    [reply] = await verifier.run([request(problem, code, problem.tests)])
     if reply is None:
         raise UnusableProblemError("the executor failed at the reference solution")
     if reply.verdict is not Verdict.ACCEPTED:
         raise UnusableProblemError(f"the reference solution fails its own tests: {_first_failure(reply)}")
-    slowest = max((test.wall_s for test in reply.tests), default=0.0)
-    return min(max(LEAST_WALL_S, TIME_FACTOR * slowest), MOST_WALL_S)
+    slowest = max((test.cpu_s or 0.0 for test in reply.tests), default=0.0)
+    return min(max(LEAST_CPU_S, TIME_FACTOR * slowest), MOST_CPU_S)
 
 
 def _first_failure(reply: ExecuteReply) -> str:
@@ -43,11 +45,11 @@ def _first_failure(reply: ExecuteReply) -> str:
 
 
 def request(
-    problem: Problem, code: str, tests: Sequence[TestCase], *, wall_s: float | None, stop: bool = True
+    problem: Problem, code: str, tests: Sequence[TestCase], *, cpu_s: float | None = None, stop: bool = True
 ) -> ExecuteRequest:
-    """Run `code` as a solution of `problem`; `wall_s` is for each test, None is the executor's default."""
+    """Run `code` as a solution of `problem`; `cpu_s` is for each test, None is the executor's default."""
     return ExecuteRequest(
-        code=code, tests=list(tests), setup=problem.setup, stop_at_first_failure=stop, limits=Limits(wall_s=wall_s)
+        code=code, tests=list(tests), setup=problem.setup, stop_at_first_failure=stop, limits=Limits(cpu_s=cpu_s)
     )
 
 
@@ -64,7 +66,7 @@ async def augmented_tests(problem: Problem, code: str, recipe: Recipe, verifier:
         return []
     replies = await verifier.run(questions(problem, code, expressions))
     tests = answers(problem, expressions, replies)[:wanted]
-    [again] = await verifier.run([request(problem, code, [*problem.tests, *tests], wall_s=None, stop=False)])
+    [again] = await verifier.run([request(problem, code, [*problem.tests, *tests], stop=False)])
     if again is None:
         return []
     base, added = again.tests[: len(problem.tests)], again.tests[len(problem.tests) :]
