@@ -20,14 +20,19 @@ class Budget:
     @property
     def fraction(self) -> float:
         """How much of the budget is spent, in [0, 1]; 0 for ever where there is no limit."""
-        by_iterations = 0.0 if self._iterations is None else self.done / max(1, self._iterations)
-        by_time = 0.0 if self._minutes is None else self.seconds / max(1e-9, 60 * self._minutes)
-        return min(1.0, max(by_iterations, by_time))
+        minutes = self.seconds / 60
+        return max(_share(self.done, self._iterations), _share(minutes, self._minutes))
 
     @property
     def exhausted(self) -> bool:
         """True once a limit is reached."""
         return self.fraction >= 1
+
+
+def _share(spent: float, limit: float | None) -> float:
+    if limit is None:
+        return 0.0
+    return min(1.0, spent / limit) if limit > 0 else 1.0
 
 
 def rate_factor(done: int, fraction: float, *, warmup: int, decay: float) -> float:

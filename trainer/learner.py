@@ -47,9 +47,14 @@ class Learner:
             values.parameters(), lr=settings.value_learning_rate, weight_decay=0.0
         )
 
-    def update(self, trajectories: Trajectories, generator: torch.Generator) -> Stats:
-        """Learn from one batch; returns the statistics, means over the minibatches, under TRL's names."""
+    def update(self, trajectories: Trajectories, generator: torch.Generator, rate_factor: float = 1.0) -> Stats:
+        """Learn from one batch, at `rate_factor` times the learning rates.
+
+        Returns statistics under TRL's names, means over the minibatches.
+        """
         batch, settings = trajectories, self._settings
+        _set_rate(self._policy_optimizer, rate_factor * settings.learning_rate)
+        _set_rate(self._value_optimizer, rate_factor * settings.value_learning_rate)
         advantages, returns = gae(batch.rewards, batch.values, batch.mask, settings.gamma, settings.lam)
         whitened = masked_whiten(advantages, batch.mask)
         policy_stats = [
@@ -78,8 +83,9 @@ class Learner:
             batch.prompts, batch.ids, batch.mask, temperature=settings.temperature
         )
         loss = policy_loss(logprobs, batch.logprobs, advantages, batch.mask, settings.clip)
-        bonus = settings.entropy_bonus * masked_mean(entropy, batch.mask)
-        norm = _descend(self._policy_optimizer, loss - bonus, settings.clip_norm)
+        if settings.entropy_bonus:
+            loss = loss - settings.entropy_bonus * masked_mean(entropy, batch.mask)
+        norm = _descend(self._policy_optimizer, loss, settings.clip_norm)
         changed = logprobs.detach()
         return {
             "loss/policy_avg": loss.item(),
@@ -106,6 +112,11 @@ class Learner:
 def _like(x: torch.Tensor, batch: Trajectories, rows: list[int]) -> torch.Tensor:
     """The rows of `x`, trimmed as `batch.select(rows)` trims."""
     return x[rows, : int(batch.mask[rows].sum(dim=1).max())]
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
 
 
 def _descend(optimizer: torch.optim.Optimizer, loss: torch.Tensor, clip_norm: float) -> float:

@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 
 from services.contracts import Problem
-from trainer.budget import Budget
+from trainer.budget import Budget, rate_factor
 from trainer.errors import NoRewardsError, SettingsError
 from trainer.judging import RewardSource
 from trainer.policies import load_policy
@@ -116,7 +116,8 @@ def _iterate(
         if trajectories is not None:
             with timed(stats, "update"):
                 generator = torch.Generator().manual_seed(_derived_seed(config, iteration, "minibatches"))
-                stats |= agent.learner.update(trajectories, generator)
+                rate = rate_factor(iteration, 0.0, warmup=config.warmup_iterations, decay=0.0)
+                stats |= agent.learner.update(trajectories, generator, rate)
     stats["timing_share/rewards_wait"] = stats["timing_s/rewards_wait"] / stats["timing_s/total"]
     return stats
 

@@ -68,6 +68,8 @@ class PpoConfig:
     """The policy's; 1e-5 suits a published checkpoint."""
     value_learning_rate: float = 5e-4
     """The value model's."""
+    warmup_iterations: int = 10
+    """Iterations over which both rise from 0: Adam's first steps would be as large as any later one."""
     value_model: str | None = None
     """Backbone of the value model, with the policy's vocabulary; unset: a copy of the policy's."""
     entropy_bonus: float = 0.0

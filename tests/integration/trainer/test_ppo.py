@@ -169,6 +169,7 @@ def test_what_is_rewarded_is_learnt(kind: Kind, tmp_path: Path) -> None:
         iterations=18,
         rollouts=64,
         max_new_tokens=8,
+        warmup_iterations=0,
         learning_rate=3e-3,
         value_learning_rate=3e-3,
         beta=0.0,
