@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from services.kit.errors import StartupError
 from services.kit.logs import configure_logging
+from services.kit.secrecy import hide_from_own_user
 from services.kit.settings import ServiceSettings
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ def run(app: FastAPI, *, host: str, port: int, settings: ServiceSettings) -> Non
     """
     refuse_open_door(host, settings)
     listener = bind(host, port)
+    hide_from_own_user()
     configure_logging(settings.log_level)
     config = uvicorn.Config(
         app,

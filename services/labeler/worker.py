@@ -6,6 +6,7 @@ from celery import signals
 from celery.exceptions import SecurityWarning
 
 from services.kit.logs import configure_logging
+from services.kit.secrecy import hide_from_own_user
 from services.labeler.broker import QUEUE, Broker, make_celery
 from services.labeler.settings import LabelerSettings
 from services.labeler.storage import Database
@@ -19,6 +20,7 @@ def run_worker(settings: LabelerSettings, concurrency: int) -> None:
         StartupError: Redis or the database does not answer.
     """
     _require_parts(settings)
+    hide_from_own_user()
     _keep_logs_ours(settings.log_level)
     celery = make_celery(settings)
     register_tasks(celery, settings)
