@@ -29,6 +29,7 @@ _STYLE: Any = {
     "axes.edgecolor": "#8a8f98",
     "axes.labelcolor": "#4b5058",
     "axes.grid": True,
+    "axes.axisbelow": True,
     "grid.color": "#e8eaed",
     "xtick.color": "#4b5058",
     "ytick.color": "#4b5058",

@@ -43,7 +43,7 @@ class PrmConfig:
     language_weight: float = 0.5
     """Weight of the next-token loss on positive steps, for a model built from nothing; 0 turns it off."""
     balanced: bool = True
-    """Weigh the two labels by the inverse of their frequency."""
+    """Let wrong steps, reference steps and refactored steps weigh the same in total, however many there are."""
     vocabulary: int = 1500
     """Tokens of the tokenizer of a model built from nothing."""
     max_tokens: int = 1024

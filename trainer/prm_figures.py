@@ -23,10 +23,11 @@ _FEWEST = 5
 
 @dataclass(frozen=True, slots=True)
 class ScoredSteps:
-    """Labelled steps with the model's word on them: `logits` `[steps, 2]`, `labels` `[steps]`, both on the CPU."""
+    """Labelled steps, and the model's word on them: `logits` `[steps, 2]`, `labels` and `kinds` `[steps]`."""
 
     logits: Tensor
     labels: Tensor
+    kinds: Tensor
     steps: list[Node]
     groups: list[str]
 
@@ -36,7 +37,9 @@ def score_steps(backbone: Backbone, packs: Sequence[Pack], batch_tokens: int) ->
     """Score every labelled step of `packs`."""
     backbone.model.eval()
     pad_id = int(backbone.model.config.pad_token_id or 0)
-    logits, labels = [torch.empty(0, 2)], [torch.empty(0, dtype=torch.long)]
+    logits: list[Tensor] = []
+    labels: list[Tensor] = []
+    kinds: list[Tensor] = []
     steps: list[Node] = []
     groups: list[str] = []
     for batch_of in make_batches(packs, batch_tokens):
@@ -44,9 +47,10 @@ def score_steps(backbone: Backbone, packs: Sequence[Pack], batch_tokens: int) ->
         counted = batch.labels != IGNORED
         logits.append(backbone.forward(batch).logits[counted].float().cpu())
         labels.append(batch.labels[counted].cpu())
+        kinds.append(batch.kinds[counted].cpu())
         steps += [step for pack in batch_of for step in pack.steps]
         groups += [pack.group for pack in batch_of for _ in pack.steps]
-    return ScoredSteps(torch.cat(logits), torch.cat(labels), steps, groups)
+    return ScoredSteps(torch.cat(logits), torch.cat(labels), torch.cat(kinds), steps, groups)
 
 
 def held_out_reports(scored: ScoredSteps, temperature: float) -> dict[str, Report]:

@@ -1,7 +1,7 @@
 """The loop that trains a PRM: epochs over packs of labelled steps, early stop, the best weights kept.
 
-The loss is cross-entropy at the ends of labelled steps only, with balanced classes. A model built from nothing also
-learns to predict the tokens of positive steps, which tells it what ordinary code looks like.
+The loss is cross-entropy at the ends of labelled steps only, each kind of step weighing the same. A model built from
+nothing also learns to predict the tokens of positive steps, which tells it what ordinary code looks like.
 """
 
 import random
@@ -16,7 +16,7 @@ from trainer.budget import Budget, rate_factor
 from trainer.prm_config import PrmConfig
 from trainer.prm_figures import score_steps
 from trainer.prm_model import PRESETS, Backbone
-from trainer.prm_tree import IGNORED, Batch, Pack, collate, make_batches
+from trainer.prm_tree import IGNORED, KINDS, Batch, Pack, collate, make_batches
 from trainer.progress import Bar, progress_bar
 from trainer.runs import Run
 
@@ -34,7 +34,7 @@ class PrmTraining:
         self._validation = validation
         self._run = run
         self._from_nothing = config.backbone in PRESETS
-        self._weights = _class_weights(training, config).to(config.device)
+        self._weights = kind_weights(training, balanced=config.balanced).to(config.device)
         self._rate = config.learning_rate or (2e-3 if self._from_nothing else 5e-5)
         self._optimizer = torch.optim.AdamW(backbone.model.parameters(), weight_decay=config.weight_decay)
         self._rng = random.Random(config.seed)
@@ -84,7 +84,7 @@ class PrmTraining:
             group["lr"] = self._rate * factor
         language = config.language_weight if self._from_nothing else 0.0
         output = self._backbone.forward(batch, hidden_states=language > 0)
-        loss = step_loss(output.logits, batch.labels, self._weights)
+        loss = step_loss(output.logits, batch.labels, self._weights[batch.kinds])
         total = loss + language * language_loss(model, output.hidden_states[-1], batch) if language else loss
         self._optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
@@ -94,7 +94,7 @@ class PrmTraining:
 
     def _validate(self, train_loss: float) -> float:
         steps = score_steps(self._backbone, self._validation, self._config.batch_tokens)
-        loss = float(cross_entropy(steps.logits, steps.labels, weight=self._weights.cpu()))
+        loss = float(step_loss(steps.logits, steps.labels, self._weights.cpu()[steps.kinds]))
         accuracy = float((steps.logits.argmax(dim=1) == steps.labels).float().mean())
         figures = {"prm/loss": train_loss, "prm/validation_loss": loss, "prm/validation_accuracy": accuracy}
         self._run.log(self.epochs, {**figures, "timing_s/total": self.budget.seconds})
@@ -102,11 +102,15 @@ class PrmTraining:
 
 
 def step_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """Cross-entropy of logits `[batch, tokens, 2]` where labels `[batch, tokens]` are not `IGNORED`; 0 if all are."""
+    """The weighted mean of cross-entropies where `labels` are not `IGNORED`, 0 if they all are.
+
+    `logits` `[..., 2]`; `labels` and `weights` `[...]`.
+    """
     counted = labels != IGNORED
     if not counted.any():
         return logits.sum() * 0
-    return cross_entropy(logits[counted].float(), labels[counted], weight=weights)
+    losses = cross_entropy(logits[counted].float(), labels[counted], reduction="none")
+    return (losses * weights[counted]).sum() / weights[counted].sum()
 
 
 def language_loss(model: Any, hidden: Tensor, batch: Batch) -> Tensor:
@@ -121,9 +125,14 @@ def language_loss(model: Any, hidden: Tensor, batch: Batch) -> Tensor:
     return cross_entropy(logits.float(), batch.ids[row, column])
 
 
-def _class_weights(packs: Sequence[Pack], config: PrmConfig) -> Tensor:
-    """`[2]`: the inverse frequency of each label, 1 on average over the labels; ones where not `balanced`."""
-    counts = torch.bincount(torch.cat([pack.labels[pack.labels != IGNORED] for pack in packs]), minlength=2).float()
-    if not config.balanced or counts.min() == 0:
-        return torch.ones(2)
-    return counts.sum() / (2 * counts)
+def kind_weights(packs: Sequence[Pack], *, balanced: bool) -> Tensor:
+    """A weight for each of `KINDS`: all that occur weigh the same in total, or each step does where not `balanced`.
+
+    Not two classes but kinds, since a refactored step often shows that it is one. Were the positives one class, steps
+    that look like a reference's would mostly be mutants', and a right line would be taken for wrong by its looks.
+    """
+    kinds = torch.cat([pack.kinds[pack.labels != IGNORED] for pack in packs])
+    counts = torch.bincount(kinds, minlength=len(KINDS)).float()
+    if not balanced:
+        return torch.ones(len(KINDS))
+    return len(kinds) / (int((counts > 0).sum()) * counts.clamp(min=1))

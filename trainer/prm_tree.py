@@ -16,9 +16,12 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from services.contracts import Origin
 from trainer.prm_data import Node, Tree
 
 IGNORED = -100
+KINDS: tuple[Origin | None, ...] = (None, *Origin)
+"""The kinds of labelled steps: None for a negative one, or a positive one's origin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +29,17 @@ class Pack:
     """A tree, or a part of one with its ancestors, as tensors; all but the last two are `[tokens]`.
 
     `ids`, `depths`: tokens and their positions. `before`: index of the token that precedes in its program, -1 at the
-    root. `labels`: 0 or 1 at the last token of a step that counts here, else `IGNORED`. `clean`: True in the tokens of
-    positive steps. `owner`: the node of each token. `related` `[nodes, nodes]` bool: True where the column is the
-    row's node or an ancestor of it. `steps`: the nodes behind `labels`, in order; `group`: the set of the problem.
+    root. `labels`: 0 or 1 at the last token of a step that counts here, else `IGNORED`. `kinds`: there an index into
+    `KINDS`, else 0. `clean`: True in the tokens of positive steps. `owner`: the node of each token. `related`
+    `[nodes, nodes]` bool: True where the column is the row's node or an ancestor of it. `steps`: the nodes behind
+    `labels`, in order; `group`: the set of the problem.
     """
 
     ids: Tensor
     depths: Tensor
     before: Tensor
     labels: Tensor
+    kinds: Tensor
     clean: Tensor
     owner: Tensor
     related: Tensor
@@ -53,6 +58,7 @@ class Batch:
     depths: Tensor
     before: Tensor
     labels: Tensor
+    kinds: Tensor
     clean: Tensor
     mask: Tensor
 
@@ -112,6 +118,7 @@ def collate(packs: Sequence[Pack], pad_id: int, device: str | torch.device = "cp
         depths=padded("depths", 0),
         before=padded("before", -1),
         labels=padded("labels", IGNORED),
+        kinds=padded("kinds", 0),
         clean=padded("clean", False),
         mask=mask.unsqueeze(1).to(device),
     )
@@ -143,7 +150,9 @@ def _pack(tree: Tree, indices: list[int], counted_before: set[int]) -> Pack:
     parents = [None if node.parent is None else place[node.parent] for node in nodes]
     ends = list(accumulate(len(node.ids) for node in nodes))
     counted = [index not in counted_before for index in indices]
-    columns: dict[str, list[int]] = {name: [] for name in ("ids", "depths", "before", "labels", "clean", "owner")}
+    columns: dict[str, list[int]] = {
+        name: [] for name in ("ids", "depths", "before", "labels", "kinds", "clean", "owner")
+    }
     for at, (node, parent) in enumerate(zip(nodes, parents, strict=True)):
         length, start = len(node.ids), len(columns["ids"])
         label = node.label if counted[at] and node.label is not None else IGNORED
@@ -151,6 +160,7 @@ def _pack(tree: Tree, indices: list[int], counted_before: set[int]) -> Pack:
         columns["depths"] += range(node.depth, node.depth + length)
         columns["before"] += [-1 if parent is None else ends[parent] - 1, *range(start, start + length - 1)]
         columns["labels"] += [IGNORED] * (length - 1) + [label]
+        columns["kinds"] += [0] * (length - 1) + [KINDS.index(node.origin) if label == 1 else 0]
         columns["clean"] += [int(label == 1)] * length
         columns["owner"] += [at] * length
     tensors = {name: torch.tensor(values) for name, values in columns.items()}
@@ -159,6 +169,7 @@ def _pack(tree: Tree, indices: list[int], counted_before: set[int]) -> Pack:
         depths=tensors["depths"],
         before=tensors["before"],
         labels=tensors["labels"],
+        kinds=tensors["kinds"],
         clean=tensors["clean"].bool(),
         owner=tensors["owner"],
         related=_ancestors(parents),

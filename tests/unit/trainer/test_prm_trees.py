@@ -21,8 +21,8 @@ from services.contracts.prm_layout import lay_out
 from trainer.errors import PolicyError
 from trainer.prm_data import build_trees, memoised, percentile_of, split_by_problem
 from trainer.prm_model import Backbone, build_backbone, prove_tree_mask
-from trainer.prm_training import language_loss, step_loss
-from trainer.prm_tree import IGNORED, Pack, collate, make_batches, pack_tree
+from trainer.prm_training import kind_weights, language_loss, step_loss
+from trainer.prm_tree import IGNORED, KINDS, Pack, collate, make_batches, pack_tree
 from trainer.tokenizers import train_bpe
 
 REFERENCE = "def f(x):\n    y = x + 1\n    return y\n"
@@ -178,9 +178,22 @@ def test_the_step_loss_is_the_weighted_mean_over_labelled_steps() -> None:
     logits = torch.tensor([[[0.0, 0.0], [2.0, 0.0], [0.0, 9.0]]])
     labels = torch.tensor([[1, 0, IGNORED]])
     half, sure = 0.693147, 0.126928
-    loss = step_loss(logits, labels, torch.tensor([1.0, 3.0]))
+    loss = step_loss(logits, labels, torch.tensor([[3.0, 1.0, 5.0]]))
     assert loss.item() == pytest.approx((3 * half + sure) / 4, abs=1e-5)
-    assert step_loss(logits, torch.full((1, 3), IGNORED), torch.ones(2)).item() == 0
+    assert step_loss(logits, torch.full((1, 3), IGNORED), torch.ones(1, 3)).item() == 0
+
+
+def test_every_kind_of_step_weighs_the_same(tokenizer: Any) -> None:
+    rewritten = record("def f(x):\n    y = 1 + x\n    return y\n", [1, 1, 1], origin="refactoring", changed=1)
+    packs = packs_of(Backbone(llama(), tokenizer), [*RECORDS, rewritten])
+    counted = packs[0].labels != IGNORED
+    weights = kind_weights(packs, balanced=True)
+    negatives, references, refactored = 2, 3, 2
+    kinds = [KINDS.index(kind) for kind in (None, Origin.REFERENCE, Origin.REFACTORING)]
+    totals = weights[kinds] * torch.tensor([negatives, references, refactored])
+    assert totals.tolist() == pytest.approx([7 / 3] * 3)
+    assert weights[packs[0].kinds[counted]].mean().item() == pytest.approx(1)
+    assert set(kind_weights(packs, balanced=False).tolist()) == {1.0}
 
 
 def test_padding_sees_itself_and_nothing_else(tokenizer: Any) -> None:
