@@ -12,6 +12,7 @@ Leaves out: several processes, adaptive KL.
 
 import math
 import random
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -148,10 +149,12 @@ def _judge(config: PpoConfig, source: RewardSource | None) -> Iterator[RewardSou
 
 
 def _agent(config: PpoConfig, run: Run) -> Agent:
+    """The agent to go on with, or a new one; a new run must not be resumed from an old one's state."""
     settings = config.update_settings()
     last = run.checkpoint("last")
     if config.resume and last.exists():
         return load_agent(last, settings, config.device)
+    shutil.rmtree(last, ignore_errors=True)
     return new_agent(config.policy, config.value_model, settings, config.device)
 
 

@@ -97,9 +97,11 @@ class Collector:
             for row, judgement in enumerate(judgements)
             if judgement is not None
         ]
-        scores = token_rewards(earned, [spans[row] for row in kept], responses.ids.shape[1]).to(responses.ids.device)
         stats |= _program_stats(earned, [judgements[row] for row in kept], [responses.finished[row] for row in kept])
-        return self._trajectories(prompts, responses, measured, scores, kept, stats), stats
+        stats |= _token_stats(measured[:, kept], responses.mask[kept])
+        stats["objective/rlhf_reward"] = stats["objective/scores"] - self.settings.beta * stats["objective/kl"]
+        scores = token_rewards(earned, [spans[row] for row in kept], responses.ids.shape[1])
+        return self._trajectories(prompts, responses, measured, scores, kept), stats
 
     def _measure(self, prompts: Sequence[str], responses: Responses) -> torch.Tensor:
         """`[4, batch, response]`: log-probabilities, entropy, the reference's log-probabilities, values.
@@ -123,24 +125,28 @@ class Collector:
         measured: torch.Tensor,
         scores: torch.Tensor,
         kept: list[int],
-        stats: Stats,
     ) -> Trajectories:
-        """The judged rollouts; adds the statistics of their tokens to `stats`."""
+        """The rollouts that were judged, their token `scores` less the KL penalty."""
         mask = responses.mask[kept]
-        logprobs, entropy, ref_logprobs, values = measured[:, kept]
-        divergence = torch.where(mask, kl(logprobs, ref_logprobs), 0).sum(dim=1)
-        stats["objective/kl"] = divergence.mean().item()
-        stats["objective/entropy"] = masked_mean(entropy, mask).item()
-        stats["objective/rlhf_reward"] = stats["objective/scores"] - self.settings.beta * stats["objective/kl"]
-        stats["rollout/tokens"] = mask.sum(dim=1).float().mean().item()
+        logprobs, _, ref_logprobs, values = measured[:, kept]
         return Trajectories(
             prompts=[prompts[row] for row in kept],
             ids=responses.ids[kept],
             mask=mask,
             logprobs=logprobs,
             values=values,
-            rewards=penalised(scores, logprobs, ref_logprobs, mask, self.settings.beta),
+            rewards=penalised(scores.to(mask.device), logprobs, ref_logprobs, mask, self.settings.beta),
         )
+
+
+def _token_stats(measured: torch.Tensor, mask: torch.Tensor) -> Stats:
+    """`objective/kl` is summed over a program's tokens (nats), `objective/entropy` is the mean of all real tokens."""
+    logprobs, entropy, ref_logprobs, _ = measured
+    return {
+        "objective/kl": torch.where(mask, kl(logprobs, ref_logprobs), 0).sum(dim=1).mean().item(),
+        "objective/entropy": masked_mean(entropy, mask).item(),
+        "rollout/tokens": mask.sum(dim=1).float().mean().item(),
+    }
 
 
 def _program_stats(

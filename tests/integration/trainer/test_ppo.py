@@ -154,6 +154,14 @@ def test_without_resume_a_second_run_begins_anew(config: PpoConfig) -> None:
     assert first.score == second.score
 
 
+def test_a_new_run_that_died_early_is_not_resumed_from_the_run_before_it(config: PpoConfig) -> None:
+    train_ppo(config, source=Scores(lambda code: 0.5))
+    with pytest.raises(NoRewardsError):
+        train_ppo(replace(config, iterations=9), source=Scores(lambda code: None))
+    train_ppo(replace(config, iterations=1, resume=True), source=Scores(lambda code: 0.5))
+    assert [line["iteration"] for line in read_metrics(config.run_dir)] == [1]
+
+
 @pytest.mark.parametrize("kind", ["t5", "llama"])
 def test_what_is_rewarded_is_learnt(kind: Kind, tmp_path: Path) -> None:
     """The whole loop must climb: a toy policy is paid for the share of small letters among its characters."""
