@@ -64,7 +64,9 @@ def _evaluation(result: dict[str, Any]) -> str:
         for k, value in result["pass_at_k"].items()
     ]
     greedy = result["greedy_pass_at_1"]
-    return ", ".join([f"{result['problems']} held-out tasks", *figures, *([f"greedy {greedy:.3f}"] if greedy else [])])
+    return ", ".join(
+        [f"{result['problems']} held-out tasks", *figures, *([f"greedy {greedy:.3f}"] if greedy is not None else [])]
+    )
 
 
 def _outcome(comparison: dict[str, Any]) -> str:
