@@ -16,6 +16,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import torch
+
 from services.contracts import Problem
 from trainer.errors import NoRewardsError, SettingsError
 from trainer.passk import mean_pass_at_k, standard_error
@@ -65,6 +67,8 @@ class EvaluateConfig:
     """Decides the samples."""
     device: str = "cpu"
     """A torch device."""
+    threads: int = 1
+    """Threads of a CPU run; more than the free cores are far slower than one."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,7 @@ def evaluate(config: EvaluateConfig) -> EvaluateSummary:
         raise SettingsError("give either a policy or a file of samples")
     if not config.n and not config.greedy and not config.samples:
         raise SettingsError("nothing to sample: n is 0 and greedy is off")
+    torch.set_num_threads(config.threads)
     started = time.monotonic()
     problems = load_problems(config.problems)
     with Run(config.run_dir) as run:

@@ -19,7 +19,7 @@ from trainer.classification import Report, fit_temperature
 from trainer.errors import SettingsError
 from trainer.prm_config import PrmConfig, PrmSummary
 from trainer.prm_data import Split, Tree, build_trees, memoised, read_labels, split_by_problem
-from trainer.prm_figures import held_out_reports, score_steps
+from trainer.prm_figures import AGAINST_REFERENCES, held_out_reports, score_steps
 from trainer.prm_model import Backbone, build_backbone
 from trainer.prm_training import PrmTraining
 from trainer.prm_tree import Pack, pack_tree
@@ -47,9 +47,12 @@ def train_prm(config: PrmConfig) -> PrmSummary:
 
     Raises:
         ProblemFileError: a label file cannot be read; it names the line.
-        SettingsError: a part of the split has no labels.
+        SettingsError: a part of the split has no labels, or the checkpoint would replace the run's folder.
         PolicyError: the backbone cannot be had.
     """
+    if config.checkpoint and config.run_dir.resolve().is_relative_to(config.checkpoint.resolve()):
+        raise SettingsError(f"the checkpoint would replace the run in {config.checkpoint}; choose another folder")
+    torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
     split = split_by_problem(read_labels(config.labels), config.held_out, config.validation)
     backbone = build_backbone(config.backbone, _texts(split.train), config.vocabulary, config.dropout)
@@ -130,7 +133,7 @@ def _summary(
     temperature: float,
     reports: dict[str, Report],
 ) -> PrmSummary:
-    overall, changed = reports["all"], reports.get("changed")
+    overall, changed, mutants = reports["all"], reports.get("changed"), reports.get(AGAINST_REFERENCES)
     train_problems, validation_problems, held_out_problems = data.problems
     return PrmSummary(
         checkpoint=config.checkpoint or run.checkpoint("final"),
@@ -154,5 +157,6 @@ def _summary(
         roc_auc=overall.roc_auc,
         ece=overall.ece,
         changed_accuracy=changed.accuracy if changed else None,
-        changed_roc_auc=changed.roc_auc if changed else None,
+        mutants_accuracy=mutants.accuracy if mutants else None,
+        mutants_roc_auc=mutants.roc_auc if mutants else None,
     )

@@ -52,6 +52,8 @@ class PrmConfig:
     """Decides weights and order (never the split)."""
     device: str = "cpu"
     """A torch device."""
+    threads: int = 1
+    """Threads of a CPU run; more than the free cores are far slower than one."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class PrmSummary:
     """What came of it, on the steps of held-out problems; `held_out.json` in the run has the same by set and origin.
 
     Each distinct program prefix counts once. `majority` is what always answering the commoner label would reach.
+    `changed_*` is of steps that a mutation or a refactoring changed, `mutants_*` of mutants and references.
     """
 
     checkpoint: Path
@@ -82,4 +85,5 @@ class PrmSummary:
     roc_auc: float | None
     ece: float
     changed_accuracy: float | None
-    changed_roc_auc: float | None
+    mutants_accuracy: float | None
+    mutants_roc_auc: float | None

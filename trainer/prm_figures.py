@@ -1,7 +1,7 @@
 """What a PRM's scores of labelled steps come to: by set of problems, by origin and by operator.
 
 A mutant's changed step against the reference's own steps is the hard and honest comparison: a refactored step can
-often be told by its style. So figures come for all steps, for changed ones, and for each origin alone.
+often be told by its style. So figures come for all steps, for mutants against references, and for each origin alone.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from trainer.prm_data import Node
 from trainer.prm_model import Backbone
 from trainer.prm_tree import IGNORED, Pack, collate, make_batches
 
+AGAINST_REFERENCES = "mutants against references"
 _FEWEST = 5
 
 
@@ -54,7 +55,8 @@ def score_steps(backbone: Backbone, packs: Sequence[Pack], batch_tokens: int) ->
 
 
 def held_out_reports(scored: ScoredSteps, temperature: float) -> dict[str, Report]:
-    """Reports by name: `all`, `uncalibrated` (temperature 1), `changed`, `set:*`, `origin:*`, `operator:*`.
+    """Reports by name: `all`, `uncalibrated` (temperature 1), `changed`, `set:*`, `origin:*`, `operator:*`, and
+    `mutants against references`, which leaves out refactored programs.
 
     A selection with fewer than 5 steps has no report.
     """
@@ -77,6 +79,8 @@ def _selections(scored: ScoredSteps) -> dict[str, NDArray[np.int64]]:
         names = [f"set:{group}", f"origin:{step.origin}"]
         if step.changed:
             names += ["changed", f"changed, set:{group}"]
+        if step.origin in (Origin.REFERENCE, Origin.MUTATION):
+            names += [AGAINST_REFERENCES, f"{AGAINST_REFERENCES}, set:{group}"]
         if step.operator and step.origin is Origin.MUTATION:
             names.append(f"operator:{step.operator}")
         for name in names:

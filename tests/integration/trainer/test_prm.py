@@ -146,6 +146,12 @@ def test_the_checkpoint_goes_where_it_is_wanted(labels: tuple[Path, Path], tmp_p
     assert (tmp_path / "prm" / "model.safetensors").is_file()
 
 
+def test_a_checkpoint_never_replaces_the_run(labels: tuple[Path, Path], tmp_path: Path) -> None:
+    for checkpoint in (tmp_path / "run", tmp_path):
+        with pytest.raises(SettingsError, match="would replace the run"):
+            train_prm(PrmConfig(labels=labels, run_dir=tmp_path / "run", checkpoint=checkpoint))
+
+
 def test_labels_of_too_few_problems_are_refused_in_words(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "one.jsonl", [labelled(load_problems("lists:train?count=1")[0], None)])
     with pytest.raises(SettingsError, match=r"no labels in the .* part"):
