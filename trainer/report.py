@@ -50,14 +50,16 @@ def _run_sections(files: RunFiles) -> list[Section]:
     return [section for section in sections if section]
 
 
-def metric_curves(metrics: Sequence[Mapping[str, Any]], names: Sequence[str] | None = None) -> list[str]:
-    """A panel for each metric, or for those of `names` that were logged."""
+def metric_curves(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A panel for each metric that was logged."""
     logged = dict.fromkeys(name for line in metrics for name in line if name != "iteration")
     panels = []
-    for name in names if names is not None else logged:
+    for name in logged:
         points = [(line["iteration"], line[name]) for line in metrics if line.get(name) is not None]
         if points:
-            panels.append(curves(TITLES.get(name, name), {name: points}))
+            panels.append(
+                curves(TITLES.get(name, name), {name: points}, "epoch" if name.startswith("prm/") else "iteration")
+            )
     return panels
 
 

@@ -25,6 +25,7 @@ TITLES = {
     "rollout/code_steps": "Lines of code a rollout",
     "rollout/finished": "Share of rollouts that end by themselves",
     "timing_share/rewards_wait": "Share of the time spent waiting for rewards",
+    "timing_s/total": "Seconds",
     "sft/loss": "Loss, nats a token",
     "sft/learning_rate": "Learning rate",
     "prm/loss": "Training loss",

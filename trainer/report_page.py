@@ -108,4 +108,5 @@ def _cells(values: Sequence[object]) -> str:
 
 
 def _kind(value: object) -> str:
-    return " class=n" if isinstance(value, int | float) and not isinstance(value, bool) else ""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return " class=n" if is_number or value is None else ""
