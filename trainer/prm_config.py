@@ -28,7 +28,7 @@ class PrmConfig:
     """Stop after this many minutes of training."""
     patience: int = 4
     """Stop after this many epochs without a better validation loss; the best epoch's weights are kept."""
-    batch_tokens: int = 2048
+    batch_tokens: int = 1024
     """Tokens a batch, padding included."""
     learning_rate: float | None = None
     """AdamW's, after the warm-up; unless given 2e-3 from nothing and 5e-5 for a checkpoint."""
