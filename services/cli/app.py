@@ -1,5 +1,6 @@
 """The tree of commands, and the one place where an exception becomes a sentence and an exit code."""
 
+import os
 import sys
 from importlib.metadata import version
 from typing import Annotated

@@ -13,7 +13,9 @@ from services.cli.errors import UsageError
 from services.cli.ports import LOOPBACK
 from services.cli.probes import answers_ok, file_appears
 
-_LINEWISE = (sys.executable, "-P", "-m", "services.cli")
+LINEWISE = (sys.executable, "-P", "-m", "services.cli")
+"""This command, for a child process."""
+
 _WORKER_GRACE_S = 15.0
 
 
@@ -66,7 +68,7 @@ class Stack:
         concurrency = ("--concurrency", str(self.concurrency)) if self.concurrency else ()
         return ChildSpec(
             "worker",
-            (*_LINEWISE, "worker", "--ready-file", str(ready_file), *concurrency),
+            (*LINEWISE, "worker", "--ready-file", str(ready_file), *concurrency),
             ready=file_appears(ready_file),
             stage=Stage.WORKER,
             environment=self._environment(),
@@ -93,7 +95,7 @@ def _service(
 ) -> ChildSpec:
     return ChildSpec(
         name,
-        (*_LINEWISE, "serve", name, "--port", str(port), *options),
+        (*LINEWISE, "serve", name, "--port", str(port), *options),
         ready=answers_ok(f"http://{LOOPBACK}:{port}/{probe}"),
         environment=environment or {},
     )

@@ -5,6 +5,7 @@ Imports the trainer, and so torch: imported when a demo runs.
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,13 +15,13 @@ from services.cli.demo.plan import DemoPlan
 from services.cli.demo.samples import sampled
 from services.cli.errors import FailedError
 from services.cli.labeling import export, follow
+from services.cli.stack import LINEWISE
 from services.client import ScorerClient
 from services.contracts import Job, JobRequest, JobStatus, ModelInfo
 from trainer.evaluate import EvaluateConfig, EvaluateSummary, evaluate
 from trainer.ppo import PpoConfig, PpoSummary, train_ppo
 from trainer.prm import PrmConfig, PrmSummary, train_prm
 from trainer.problems import load_problems
-from trainer.sft import SftConfig, SftSummary, train_sft
 
 
 @dataclass(frozen=True)
@@ -74,17 +75,23 @@ class Phases:
         (model,) = asyncio.run(_models(urls["scorer"]))
         return model.model_dump(mode="json")
 
-    def train_sft(self) -> dict[str, Any]:
-        """Phase 1: a small encoder-decoder policy from nothing, on reference solutions of list tasks."""
-        config = SftConfig(
-            problems=self.plan.sft_problems,
-            run_dir=self.folder / "sft",
-            max_minutes=self.plan.sft_minutes,
-            width=self.plan.policy_width,
-            seed=self.plan.seed,
-        )
-        summary: SftSummary = train_sft(config)
-        return _fields(summary)
+    def sft_command(self) -> tuple[str, ...]:
+        """Phase 1 as a command: a small encoder-decoder policy from nothing, on reference solutions of list tasks."""
+        config = {
+            "problems": self.plan.sft_problems,
+            "run_dir": str(self.folder / "sft"),
+            "max_minutes": self.plan.sft_minutes,
+            "width": self.plan.policy_width,
+            "seed": self.plan.seed,
+        }
+        file = self.folder / "sft.json"
+        file.write_text(json.dumps(config, indent=2), encoding="utf-8")
+        return (*LINEWISE, "train", "sft", "--config", str(file))
+
+    def sft_result(self) -> dict[str, Any]:
+        """What that command left."""
+        summary: dict[str, Any] = json.loads((self.folder / "sft" / "summary.json").read_text(encoding="utf-8"))
+        return summary
 
     def train_ppo(self, urls: Mapping[str, str]) -> dict[str, Any]:
         """Phase 4: PPO, each line's reward by `POST /score`."""

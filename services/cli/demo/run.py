@@ -14,6 +14,7 @@ from typing import Any
 from services.cli.atomic_file import written_whole
 from services.cli.console import say
 from services.cli.data_dir import owned
+from services.cli.demo.beside import beside
 from services.cli.demo.ledger import Ledger
 from services.cli.demo.phases import Phases
 from services.cli.demo.plan import DemoPlan
@@ -36,9 +37,11 @@ def run_demo(plan: DemoPlan, folder: Path) -> dict[str, Any]:
     with owned(folder):
         ledger = Ledger(folder / "phases", plan, say)
         phases = Phases(plan, folder)
-        with _on_demand(lambda: _labelling_stack(folder)) as urls:
-            _label(ledger, phases, urls)
-        ledger.once("prm", phases.train_prm)
+        with _supervised_policy(ledger, phases) as policy:
+            with _on_demand(lambda: _labelling_stack(folder)) as urls:
+                _label(ledger, phases, urls)
+            ledger.once("prm", phases.train_prm)
+            ledger.once("sft", policy)
         with _on_demand(lambda: _judging_stack(folder, phases.prm_folder)) as urls:
             _reinforce(ledger, phases, urls)
         summary = summarise(plan, folder, ledger)
@@ -55,11 +58,26 @@ def _label(ledger: Ledger, phases: Phases, urls: Urls) -> None:
 
 def _reinforce(ledger: Ledger, phases: Phases, urls: Urls) -> None:
     ledger.once("serve", lambda: phases.check_scorer(urls()))
-    ledger.once("sft", phases.train_sft)
     ledger.once("evaluate-before", lambda: phases.evaluate("sft", urls()))
     ledger.once("ppo", lambda: phases.train_ppo(urls()))
     ledger.once("evaluate-after", lambda: phases.evaluate("ppo", urls()))
     ledger.once("samples", lambda: phases.show(urls()))
+
+
+@contextmanager
+def _supervised_policy(ledger: Ledger, phases: Phases) -> Iterator[Callable[[], dict[str, Any]]]:
+    """Train the policy beside the block, unless that is done; the function waits for it and returns its figures."""
+    if ledger.finished("sft"):
+        yield phases.sft_result
+        return
+    say("sft runs beside the next phases, for it needs nothing of theirs.")
+    with beside("sft", phases.sft_command(), phases.folder / "services" / "logs") as wait:
+
+        def policy() -> dict[str, Any]:
+            wait()
+            return phases.sft_result()
+
+        yield policy
 
 
 @contextmanager

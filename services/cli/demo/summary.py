@@ -12,9 +12,12 @@ from trainer.runs import environment
 
 
 def summarise(plan: DemoPlan, folder: Path, ledger: Ledger) -> dict[str, Any]:
-    """Every figure of the finished phases; nothing in it is computed anew but the comparison of the evaluations."""
+    """Every figure of the finished phases; nothing in it is computed anew but the comparison of the evaluations.
+
+    `seconds` is wall time. SFT runs beside labelling and PRM, so its own time is only partly in the total.
+    """
     results = ledger.results()
-    seconds = ledger.seconds()
+    waited = ledger.seconds()
     return {
         "plan": asdict(plan),
         "environment": {**environment(), "cores": len(os.sched_getaffinity(0))},
@@ -31,5 +34,5 @@ def summarise(plan: DemoPlan, folder: Path, ledger: Ledger) -> dict[str, Any]:
             ),
         },
         "samples": results["samples"]["programs"],
-        "seconds": {**seconds, "total": sum(seconds.values())},
+        "seconds": {**waited, "sft": results["sft"]["seconds"], "total": sum(waited.values())},
     }

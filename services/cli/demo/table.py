@@ -20,7 +20,7 @@ def _figures(summary: dict[str, Any]) -> Table:
     for name, job in summary["labels"].items():
         table.add_row(f"labels, {name}", _labels(job), f"{seconds[f'label-{name}']:.0f}")
     table.add_row("PRM", _prm(summary["prm"]), f"{seconds['prm']:.0f}")
-    table.add_row("SFT", _sft(summary["sft"]), f"{seconds['sft']:.0f}")
+    table.add_row("SFT (beside)", _sft(summary["sft"]), f"{seconds['sft']:.0f}")
     table.add_row("before PPO", _evaluation(summary["evaluation"]["before"]), f"{seconds['evaluate-before']:.0f}")
     table.add_row("PPO", _ppo(summary["ppo"]), f"{seconds['ppo']:.0f}")
     table.add_row("after PPO", _evaluation(summary["evaluation"]["after"]), f"{seconds['evaluate-after']:.0f}")
