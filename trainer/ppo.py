@@ -31,6 +31,7 @@ from trainer.ppo_state import Agent, load_agent, new_agent, save_agent
 from trainer.problems import load_problems
 from trainer.progress import progress_bar
 from trainer.remote import RemoteRewards
+from trainer.report import write_report
 from trainer.rollout import Collector, Stats, timed
 from trainer.runs import Run, read_metrics, replacing
 
@@ -76,6 +77,7 @@ def train_ppo(config: PpoConfig, *, source: RewardSource | None = None) -> PpoSu
             agent.policy.save(folder)
         summary = _summary(config, checkpoint, read_metrics(run.folder), seconds)
         run.write_json("summary.json", summary)
+        write_report(run.folder)
     return summary
 
 

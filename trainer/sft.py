@@ -22,6 +22,7 @@ from trainer.errors import SettingsError
 from trainer.policies import Kind, ModelPolicy, load_policy, new_policy
 from trainer.problems import load_problems
 from trainer.progress import progress_bar
+from trainer.report import write_report
 from trainer.runs import Run, replacing
 from trainer.tokenizers import train_bpe
 
@@ -120,6 +121,7 @@ def train_sft(config: SftConfig) -> SftSummary:
             seconds=seconds,
         )
         run.write_json("summary.json", summary)
+        write_report(run.folder)
     return summary
 
 

@@ -64,6 +64,8 @@ demo.register(app)
 
 def main() -> None:
     """The console script: run a command, exit with its code."""
+    # OpenMP reads it when torch is imported: threads that spin while they wait slow a shared machine tenfold.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()
     except KeyboardInterrupt:
