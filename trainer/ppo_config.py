@@ -23,7 +23,7 @@ class PpoConfig:
     reward: RewardKind = "process"
     """What is rewarded: each step's score, the tests' verdict, or both."""
     process_form: ProcessForm = "mean"
-    """Each code step earns its score (sum), or its score divided by the number of code steps (mean)."""
+    """What a code step earns: its score (sum), that over their number (mean), or PURE's credit (softmin)."""
     outcome_weight: float = 0.5
     """The verdict's share of process+outcome, in [0, 1]."""
     missing_eos_penalty: float = 0.0

@@ -19,9 +19,11 @@ from services.contracts import Verdict
 from trainer.loss import kl
 
 RewardKind = Literal["process", "outcome", "process+outcome"]
-ProcessForm = Literal["sum", "mean"]
+ProcessForm = Literal["sum", "mean", "softmin"]
 Span = tuple[int, int]
 """The characters that a token completes, `text[start:end]`; a row's spans are neighbours, from 0 to the text's end."""
+
+_SOFTMIN_TEMPERATURE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class RewardForm:
     """How a judgement becomes rewards.
 
     `process`: `sum` gives each code step its score; `mean` divides by the number of code steps, so that more lines
-    earn no more. `outcome_weight` in [0, 1] is the outcome's share of `process+outcome`.
+    earn no more; `softmin` weights them so that they add up to about the smallest, which no further line can raise.
+    `outcome_weight` in [0, 1] is the outcome's share of `process+outcome`.
     """
 
     kind: RewardKind = "process"
@@ -88,11 +91,20 @@ def program_reward(judgement: Judgement, form: RewardForm, *, finished: bool = T
 
 
 def process_rewards(judgement: Judgement, form: ProcessForm) -> tuple[StepScore, ...]:
-    """The reward of each code step; none for a program without one."""
+    """The reward of each code step; none for a program without one.
+
+    `softmin` is PURE's min-form credit, r_i softmax(-r / T)_i with T = 0.1: https://arxiv.org/abs/2504.15275.
+    """
     if judgement.steps is None:
         raise ValueError("a process reward needs scores")
-    divisor = len(judgement.steps) if form == "mean" else 1
-    return tuple(StepScore(step.end, step.score / divisor) for step in judgement.steps)
+    scores = torch.tensor([step.score for step in judgement.steps], dtype=torch.float64)
+    weights = {
+        "sum": torch.ones_like(scores),
+        "mean": torch.full_like(scores, 1 / max(1, len(scores))),
+        "softmin": torch.softmax(-scores / _SOFTMIN_TEMPERATURE, dim=0),
+    }[form]
+    rewards = (weights * scores).tolist()
+    return tuple(StepScore(step.end, reward) for step, reward in zip(judgement.steps, rewards, strict=True))
 
 
 def outcome_reward(judgement: Judgement) -> float:

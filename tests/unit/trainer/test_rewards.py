@@ -1,5 +1,7 @@
 """From judgements to token rewards: what is earned, and on which token it lands."""
 
+import math
+
 import pytest
 import torch
 
@@ -36,6 +38,16 @@ def test_more_lines_of_the_same_score_earn_no_more_under_the_mean() -> None:
     assert totals == pytest.approx([0.8, 0.8, 0.8])
 
 
+def test_softmin_adds_up_to_about_the_smallest_score_which_more_lines_cannot_raise() -> None:
+    form = RewardForm("process", "softmin")
+    steps = (StepScore(3, 0.2), StepScore(9, 0.9))
+    short, padded = Judgement(steps), Judgement((*steps, *(StepScore(10 + line, 1.0) for line in range(5))))
+    first, second = program_reward(short, form).steps
+    weight = 1 / (1 + math.exp(-7))  # softmax([-2, -9])
+    assert (first.score, second.score) == pytest.approx((0.2 * weight, 0.9 * (1 - weight)))
+    assert program_reward(padded, form).total == pytest.approx(0.2, abs=0.01)
+
+
 @pytest.mark.parametrize("verdict", [verdict for verdict in Verdict if verdict is not Verdict.INTERNAL_ERROR])
 def test_outcome_is_one_for_accepted_alone_and_stands_at_the_last_token(verdict: Verdict) -> None:
     reward = program_reward(Judgement(None, verdict), RewardForm("outcome"))
@@ -63,7 +75,7 @@ def test_a_failure_of_ours_is_never_a_reward(judgement: Judgement, kind: str) ->
 
 
 def test_a_program_without_a_code_step_earns_nothing() -> None:
-    for form in ("sum", "mean"):
+    for form in ("sum", "mean", "softmin"):
         assert program_reward(Judgement(()), RewardForm("process", form)) == ProgramReward((), 0.0)
 
 
