@@ -22,7 +22,7 @@ class PpoConfig:
     """Where config, metrics and checkpoints go; the policy ends up in `checkpoints/final`."""
     reward: RewardKind = "process"
     """What is rewarded: each step's score, the tests' verdict, or both."""
-    process_form: ProcessForm = "mean"
+    process_form: ProcessForm = "softmin"
     """What a code step earns: its score (sum), that over their number (mean), or PURE's credit (softmin)."""
     outcome_weight: float = 0.5
     """The verdict's share of process+outcome, in [0, 1]."""

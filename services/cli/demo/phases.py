@@ -100,6 +100,8 @@ class Phases:
             problems=self.plan.ppo_problems,
             run_dir=self.folder / "ppo",
             reward="process",
+            process_form="softmin",
+            learning_rate=1e-4,
             scorer_url=urls["scorer"],
             executor_url=urls["executor"],
             iterations=None,

@@ -46,7 +46,7 @@ def full_plan(seed: int) -> DemoPlan:
         sft_problems=f"lists:train?count=4000&seed={seed}",
         sft_minutes=4.0,
         ppo_problems=f"lists:train?count=4000&seed={seed + 2}",
-        ppo_minutes=3.5,
+        ppo_minutes=2.5,
         ppo_rollouts=64,
         held_out="lists:test?count=150&seed=0",
         samples=10,
