@@ -4,6 +4,7 @@ Leaves out races: a port found free can be taken before the service listens on i
 """
 
 import socket
+from contextlib import ExitStack
 
 from services.cli.errors import UsageError
 
@@ -21,12 +22,16 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
         return True
 
 
+def free_ports(count: int) -> list[int]:
+    """Different ports that nobody listens on, of the system's choice; all are held at once, or one might come twice."""
+    with ExitStack() as held:
+        listeners = [held.enter_context(socket.create_server((LOOPBACK, 0))) for _ in range(count)]
+        return [int(listener.getsockname()[1]) for listener in listeners]
+
+
 def free_port() -> int:
     """A port that nobody listens on, of the system's choice."""
-    with socket.socket() as listener:
-        listener.bind((LOOPBACK, 0))
-        port: int = listener.getsockname()[1]
-        return port
+    return free_ports(1)[0]
 
 
 def preferred_or_free(port: int) -> int:

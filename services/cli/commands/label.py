@@ -75,13 +75,14 @@ def _labeler() -> Iterator[str]:
         return
     import tempfile
 
-    from services.cli.ports import free_port
+    from services.cli.ports import free_ports
     from services.cli.running import running
     from services.cli.stack import Stack, redis_url_from_environment
 
     redis_url = redis_url_from_environment()
     with tempfile.TemporaryDirectory(prefix="linewise-") as folder:
-        stack = Stack(Path(folder), executor_port=free_port(), labeler_port=free_port(), redis_url=redis_url)
+        executor_port, labeler_port = free_ports(2)
+        stack = Stack(Path(folder), executor_port=executor_port, labeler_port=labeler_port, redis_url=redis_url)
         with running(stack):
             yield stack.urls["labeler"]
 

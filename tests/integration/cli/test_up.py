@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.ports import free_port as any_free_port
+from services.cli.ports import free_ports
 
 SERVICES = {"scorer", "executor", "labeler"}
 CODE = "def add(a, b):\n    total = a + b\n    return total\n"
@@ -21,7 +21,7 @@ JOB = {"name": "one", "problems": [{"id": "1", "prompt": "Add.", "solution": COD
 
 @pytest.fixture
 def ports() -> dict[str, int]:
-    return {name: any_free_port() for name in sorted(SERVICES)}
+    return dict(zip(sorted(SERVICES), free_ports(len(SERVICES)), strict=True))
 
 
 @pytest.fixture
