@@ -8,7 +8,6 @@ gives every prefix the score that it would get alone (`prm_tree`).
 A prefix with contradictory labels loses them. Steps behind a record's last label are dropped. Leaves out tensors.
 """
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from services.contracts import LabelRecord, Origin
 from services.contracts.prm_layout import SEPARATOR, InputTooLongError, Tokenize, lay_out
+from services.contracts.splits import percentile_of
 from trainer.problems.files import read_models
 
 
@@ -86,11 +86,6 @@ def read_labels(paths: Sequence[Path]) -> list[LabelRecord]:
         ProblemFileError: a file or one of its lines cannot be read; it names both.
     """
     return [record for path in paths for record in read_models(path, LabelRecord)]
-
-
-def percentile_of(problem_id: str) -> int:
-    """Where a problem stands in 0..99, by the sha256 of its id, as the labeler's exports reckon it."""
-    return int.from_bytes(hashlib.sha256(problem_id.encode()).digest()[:8], "big") % 100
 
 
 def split_by_problem(records: Iterable[LabelRecord], held_out: float, validation: float) -> Split:

@@ -18,8 +18,9 @@ from transformers import (
 
 from services.contracts import LabelRecord, Origin, StepLabel, split_steps
 from services.contracts.prm_layout import lay_out
+from services.contracts.splits import percentile_of
 from trainer.errors import PolicyError
-from trainer.prm_data import build_trees, memoised, percentile_of, split_by_problem
+from trainer.prm_data import build_trees, memoised, split_by_problem
 from trainer.prm_model import Backbone, build_backbone, prove_tree_mask
 from trainer.prm_training import kind_weights, language_loss, step_loss
 from trainer.prm_tree import IGNORED, KINDS, Pack, collate, make_batches, pack_tree
