@@ -16,9 +16,10 @@ import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
-from services.executor.folders import is_pristine, remove_tree
+from services.executor.folders import is_pristine, read_files, remove_tree, write_files
 from services.executor.inside.confine import Bounds as ChildBounds
 from services.executor.inside.program import CONFINE_EXIT
 from services.executor.sandbox import Ending, Phase, Report, SandboxError, Session
@@ -72,8 +73,10 @@ class ForkServer:
         secret, mark = secrets.token_hex(16), secrets.token_hex(16)
         watch = Watch(session, self._control, secret, mark)
         try:
+            write_files(self._folder, session.files, self._uid)
             self._order(session, watch, _job(session, secret, mark))
             ending = watch.follow(keep_on)
+            files = read_files(self._folder, session.fetch, session.bounds.file_bytes)
             self._clean_folder()
         except OSError as error:
             raise SandboxError(f"the sandbox failed: {error}") from error
@@ -81,7 +84,7 @@ class ForkServer:
             watch.close()
         if ending.phase is Phase.COMPILE and ending.status == CONFINE_EXIT:
             raise SandboxError("a layer of the sandbox could not be put in force")
-        return ending
+        return replace(ending, files=files) if files else ending
 
     def close(self) -> None:
         """See `Sandbox.close`: at the end of its line the zygote kills what it has forked, and leaves."""

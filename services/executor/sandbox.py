@@ -4,8 +4,8 @@
 """
 
 import signal
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -33,13 +33,16 @@ class Bounds:
 class Session:
     """One child process: the program, and the tests that it is to answer one after another.
 
-    With `stdin` the program runs once as `__main__`, as one test, and has no scripts.
+    With `stdin` the program runs once as `__main__`, as one test, and has no scripts. `files` lie in its folder when it
+    starts; `fetch` are wanted from there when it has ended. Their names are relative, with `/` between folders.
     """
 
     code: str
     scripts: tuple[tuple[Step, ...], ...]
     bounds: Bounds
     stdin: str | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    fetch: tuple[str, ...] = ()
 
     @property
     def tests(self) -> int:
@@ -103,7 +106,8 @@ class Cause(StrEnum):
 class Ending:
     """How a child ended, and what the test it was at had cost until then.
 
-    `status` is an exit code, or a signal's number negated. `failure` is what ended compiling or loading.
+    `status` is an exit code, or a signal's number negated. `failure` is what ended compiling or loading. `files` are
+    those of the session's `fetch` that were there: regular files, each cut at the limit on files.
     """
 
     phase: Phase
@@ -111,6 +115,7 @@ class Ending:
     status: int
     failure: Failure | None
     usage: Usage
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def out_of_memory(self) -> bool:

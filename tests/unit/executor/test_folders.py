@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.executor.folders import is_pristine, remove_tree
+from services.executor.folders import is_pristine, read_files, remove_tree, write_files
 
 
 @pytest.fixture
@@ -56,3 +56,24 @@ def test_unreadable_folders_and_odd_names_go(folder: Path) -> None:
         pass
     remove_tree(folder)
     assert not folder.exists()
+
+
+def test_files_are_put_into_folders_of_their_own_and_read_again(tmp_path: Path) -> None:
+    write_files(tmp_path, {"a": b"1", "deep/er/b": b"22"})
+    assert read_files(tmp_path, ["a", "deep/er/b", "c"], most_bytes=1) == {"a": b"1", "deep/er/b": b"2"}
+
+
+def test_no_link_and_no_pipe_is_read(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"x")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "link").symlink_to(tmp_path / "secret")
+    (folder / "up").symlink_to(tmp_path)
+    os.mkfifo(folder / "pipe")
+    assert read_files(folder, ["link", "up/secret", "pipe", "../secret"], most_bytes=9) == {}
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a/../../x", "", "a//b", "x\0"])
+def test_no_name_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
+    with pytest.raises(OSError, match="not a path"):
+        write_files(tmp_path, {name: b""})
