@@ -2,7 +2,7 @@
 
 import os
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 from pydantic_settings import SettingsConfigDict
 
 from services.kit.settings import ServiceSettings
@@ -20,6 +20,17 @@ class ExecutorSettings(ServiceSettings):
 
     queue_size: int = Field(4096, ge=1)
     """Programs that may wait; more are answered with 429."""
+
+    allow_weak_isolation: bool = Field(
+        False, validation_alias=AliasChoices("allow_weak_isolation", "LINEWISE_ALLOW_WEAK_ISOLATION")
+    )
+    """Serve with fewer layers where this machine does not give all; without any the executor never serves."""
+
+    packages: tuple[str, ...] = ("numpy", "pytest")
+    """Installed third-party packages that programs may import; a second zygote has them loaded."""
+
+    folder_bytes: int = Field(256 * MEBIBYTE, gt=0)
+    """What a program's folder, in memory, may hold in all."""
 
     default_wall_s: float = Field(5.0, gt=0)
     max_wall_s: float = Field(60.0, gt=0)
