@@ -2,7 +2,7 @@
 
 import os
 
-from pydantic import AliasChoices, Field
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.kit.settings import ServiceSettings
@@ -21,9 +21,7 @@ class ExecutorSettings(ServiceSettings):
     queue_size: int = Field(4096, ge=1)
     """Programs that may wait; more are answered with 429."""
 
-    allow_weak_isolation: bool = Field(
-        False, validation_alias=AliasChoices("allow_weak_isolation", "LINEWISE_ALLOW_WEAK_ISOLATION")
-    )
+    allow_weak_isolation: bool = Field(False, validation_alias="LINEWISE_ALLOW_WEAK_ISOLATION")
     """Serve with fewer layers where this machine does not give all; without any the executor never serves."""
 
     packages: tuple[str, ...] = ("numpy", "pytest")
