@@ -1,6 +1,7 @@
 """The wire language of Linewise: pydantic models of every request and reply, the verdicts, and the step splitter.
 
-Needs pydantic and the standard library alone. `prm_layout` (a PRM's input) and `request_id` are modules of their own.
+Needs pydantic and the standard library alone. `prm_layout` (a PRM's input), `request_id` and `deadline`
+(headers) are modules of their own.
 """
 
 from services.contracts.errors import ErrorDetail, ErrorReply
@@ -40,6 +41,7 @@ from services.contracts.labeling import (
     Teacher,
     TrlRecord,
 )
+from services.contracts.run_code import CommandResult, CommandStatus, RunCodeReply, RunCodeRequest, RunStatus
 from services.contracts.scoring import (
     Aggregate,
     ModelInfo,
@@ -58,6 +60,8 @@ __all__ = [
     "AssertTest",
     "Assurance",
     "CallTest",
+    "CommandResult",
+    "CommandStatus",
     "ErrorDetail",
     "ErrorReply",
     "ExecuteBatchReply",
@@ -87,6 +91,9 @@ __all__ = [
     "Readiness",
     "Rejected",
     "RulesTeacher",
+    "RunCodeReply",
+    "RunCodeRequest",
+    "RunStatus",
     "ScoreBatchReply",
     "ScoreBatchRequest",
     "ScoreReply",

@@ -1,40 +1,24 @@
 """The pool: a bounded queue before a fixed number of sandboxes, each driven by a thread of its own.
 
-Each caller's programs wait in a lane of their own and lanes take turns, so a long batch holds nobody up. A sandbox
-that fails is replaced and its program runs once more. How a program is run and judged is not known here.
+Who is next, `services.executor.lanes` decides. A sandbox that fails is replaced and its program runs once more; one
+that does not start is tried again, with back-off, while the others go on. How a program is run and judged is not
+known here.
 """
 
-import asyncio
-import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from contextlib import suppress
+from typing import Any
 
-from services.contracts import ExecuteReply
+from services.executor.lanes import Lanes
 from services.executor.metrics import ExecutorMetrics
+from services.executor.order import Order, Work
 from services.executor.sandbox import Sandbox, SandboxError
-from services.kit.errors import OverloadedError, TooLargeError, UnavailableError
+from services.executor.seat import Seat
+from services.kit.errors import DeadlineError, OverloadedError, TooLargeError, UnavailableError
 
-logger = logging.getLogger(__name__)
-
-IsAbandoned = Callable[[], bool]
-Work = Callable[[Sandbox, IsAbandoned], ExecuteReply]
-"""What is done with a sandbox; it may ask whether its result is still wanted."""
-
-
-@dataclass(slots=True)
-class _Job:
-    work: Work
-    admitted: float = field(default_factory=time.monotonic)
-    future: "Future[ExecuteReply]" = field(default_factory=Future)
-    abandoned: threading.Event = field(default_factory=threading.Event)
-
-    def abandon(self) -> None:
-        self.abandoned.set()
-        self.future.cancel()
+_FIRST_RETRY_S, _LONGEST_RETRY_S = 0.1, 10.0
 
 
 class Pool:
@@ -47,142 +31,166 @@ class Pool:
     def __init__(
         self, make_sandbox: Callable[[int], Sandbox], *, workers: int, queue_size: int, metrics: ExecutorMetrics
     ) -> None:
-        self._make_sandbox = make_sandbox
         self._queue_size = queue_size
         self._metrics = metrics
-        self._lanes: deque[deque[_Job]] = deque()
-        self._waiting = 0
+        self._lanes = Lanes()
+        self._running = 0
         self._changed = threading.Condition()
+        self._draining = False
         self._closing = threading.Event()
-        self._sandboxes: list[Sandbox] = []
+        self._seats: list[Seat] = []
         self._threads: list[threading.Thread] = []
         try:
             for number in range(workers):
-                self._sandboxes.append(make_sandbox(number))
+                self._seats.append(Seat(number, make_sandbox, metrics))
         except SandboxError:
             self.close()
             raise
-        for number in range(workers):
-            thread = threading.Thread(target=self._serve, args=(number,), name=f"sandbox-{number}", daemon=True)
+        self.isolation = self._seats[0].sandbox.isolation
+        """The layers in force, of the first sandbox: all are made alike."""
+        metrics.watch_pool(lambda: self._lanes.waiting, lambda: self._running, lambda: self._live, self.isolation)
+        for seat in self._seats:
+            thread = threading.Thread(target=self._serve, args=(seat,), name="sandbox", daemon=True)
             self._threads.append(thread)
             thread.start()
 
     @property
-    def isolation(self) -> str:
-        """The layers in force, of the first sandbox: all are made alike."""
-        return self._sandboxes[0].isolation
+    def able(self) -> bool:
+        """False while no worker has a sandbox and none could be started."""
+        return not all(seat.down for seat in self._seats)
 
-    async def run(self, works: Sequence[Work]) -> list[ExecuteReply | SandboxError]:
+    @property
+    def _live(self) -> int:
+        return sum(not seat.vacant for seat in self._seats)
+
+    async def run(
+        self,
+        works: Sequence[Work],
+        *,
+        client: str = "",
+        deadline: float | None = None,
+        start_by: float | None = None,
+    ) -> list[Any]:
         """Do all of `works`; the results in their order, a `SandboxError` where two sandboxes failed.
 
-        If the caller is cancelled, what waits is forgotten and what runs ends with its current test.
+        `client` is who asks: clients take turns. `deadline` and `start_by` are `time.monotonic`'s. If the caller is
+        cancelled or a time passes, what waits is forgotten and what runs ends with its current test.
 
         Raises:
             TooLargeError: more than the queue could ever hold.
             OverloadedError: the queue has no room now.
-            UnavailableError: the pool is closing.
+            UnavailableError: the pool is draining, or has no sandbox.
+            DeadlineError: `deadline` passed before all were done, or `start_by` before one was begun.
         """
-        jobs = [_Job(work) for work in works]
-        self._admit(jobs)
+        if not works:
+            return []
+        order = Order(works, client)
+        self._admit(order)
         try:
-            futures = [asyncio.wrap_future(job.future) for job in jobs]
-            outcomes = await asyncio.gather(*futures, return_exceptions=True)
+            return await order.outcomes(deadline, start_by)
+        except DeadlineError:
+            self._metrics.deadline_passed.inc()
+            raise
         finally:
-            for job in jobs:
-                job.abandon()
-        return [_reply_or_failure(outcome) for outcome in outcomes]
+            self._forget(order)
+
+    def refuse(self) -> None:
+        """From now on nothing new is begun: what waits and what comes is answered 503; what runs goes on."""
+        with self._changed:
+            self._draining = True
+        self._refuse_waiting()
 
     def close(self) -> None:
         """Refuse what waits, kill what runs, end every sandbox; returns when all are gone."""
+        self._closing.set()
+        self.refuse()
         with self._changed:
-            self._closing.set()
-            waiting = [job for lane in self._lanes for job in lane]
-            self._lanes.clear()
             self._changed.notify_all()
-        for job in waiting:
-            if job.future.set_running_or_notify_cancel():
-                job.future.set_exception(_closing())
-        for sandbox in list(self._sandboxes):
-            sandbox.close()
+        for seat in self._seats:
+            seat.close()
         for thread in self._threads:
             thread.join()
 
-    def _admit(self, jobs: list[_Job]) -> None:
-        if len(jobs) > self._queue_size:
+    def _admit(self, order: Order) -> None:
+        if len(order.works) > self._queue_size:
             raise TooLargeError("batch_too_large", f"send at most {self._queue_size} programs at once")
         with self._changed:
-            if self._closing.is_set():
-                raise _closing()
-            if self._waiting + len(jobs) > self._queue_size:
-                raise OverloadedError("overloaded", f"{self._waiting} programs wait already; come back later")
-            if jobs:
-                self._lanes.append(deque(jobs))
-                self._count_waiting(len(jobs))
-                self._changed.notify(len(jobs))
+            if self._draining or not self.able:
+                raise self._refusal()
+            if self._lanes.waiting + len(order.works) > self._queue_size:
+                raise OverloadedError("overloaded", f"{self._lanes.waiting} programs wait already; come back later")
+            self._lanes.add(order)
+            self._changed.notify(len(order.works))
 
-    def _count_waiting(self, more: int) -> None:
-        self._waiting += more
-        self._metrics.queued.set(self._waiting)
+    def _forget(self, order: Order) -> None:
+        unfinished = order.abandon()
+        if unfinished:
+            self._metrics.abandoned.inc(unfinished)
+            with self._changed:
+                self._lanes.drop(order)
 
-    def _take(self) -> _Job | None:
-        """The next job that is still wanted, from the lane whose turn it is; None when the pool closes."""
+    def _refuse_waiting(self) -> None:
+        with self._changed:
+            orders = self._lanes.clear()
+        for order in orders:
+            order.fail(self._refusal())
+
+    def _refusal(self) -> UnavailableError:
+        if self._draining:
+            return UnavailableError("draining", "the executor is shutting down")
+        return UnavailableError("no_sandbox", "no sandbox starts at the moment; come back later")
+
+    def _serve(self, seat: Seat) -> None:
+        while self._occupied(seat) and (job := self._take()):
+            order, number = job
+            started = time.monotonic()
+            self._metrics.wait_seconds.observe(started - order.admitted)
+            try:
+                order.finish(number, self._run_twice_at_most(seat, order, number))
+            except Exception as error:
+                order.fail(error)
+            self._metrics.run_seconds.observe(time.monotonic() - started)
+            with self._changed:
+                self._running -= 1
+
+    def _take(self) -> tuple[Order, int] | None:
+        """The next work, when there is one; None when the pool closes."""
         with self._changed:
             while not self._closing.is_set():
-                if not self._lanes:
-                    self._changed.wait()
-                    continue
-                lane = self._lanes.popleft()
-                job = lane.popleft()
-                if lane:
-                    self._lanes.append(lane)
-                self._count_waiting(-1)
-                if job.future.set_running_or_notify_cancel():
+                if job := self._lanes.take():
+                    self._running += 1
                     return job
+                self._changed.wait()
         return None
 
-    def _serve(self, number: int) -> None:
-        while job := self._take():
-            started = time.monotonic()
-            self._metrics.wait_seconds.observe(started - job.admitted)
-            with self._metrics.running.track_inprogress():
-                try:
-                    job.future.set_result(self._run_twice_at_most(number, job))
-                except Exception as error:
-                    job.future.set_exception(error)
-            self._metrics.run_seconds.observe(time.monotonic() - started)
-
-    def _run_twice_at_most(self, number: int, job: _Job) -> ExecuteReply:
+    def _run_twice_at_most(self, seat: Seat, order: Order, number: int) -> Any:
+        """What the work came to; a `SandboxError` where it failed in two sandboxes, or no second one started."""
+        work = order.works[number]
+        with suppress(SandboxError):
+            return self._run(seat, order, work)
+        if not seat.occupy() and not self._closing.is_set():
+            return SandboxError("the sandbox failed, and no other starts")
         try:
-            return job.work(self._sandboxes[number], job.abandoned.is_set)
-        except SandboxError:
-            self._replace(number)
-            try:
-                return job.work(self._sandboxes[number], job.abandoned.is_set)
-            except SandboxError:
-                self._replace(number)
-                raise
+            return self._run(seat, order, work)
+        except SandboxError as error:
+            return error
 
-    def _replace(self, number: int) -> None:
-        """Put a fresh sandbox in the place of a failed one."""
+    def _run(self, seat: Seat, order: Order, work: Work) -> Any:
         if self._closing.is_set():
-            raise _closing()
-        logger.exception("a sandbox failed", extra={"worker": number})
-        self._metrics.replaced.inc()
-        self._sandboxes[number].close()
-        fresh = self._make_sandbox(number)
-        with self._changed:
-            if not self._closing.is_set():
-                self._sandboxes[number] = fresh
-                return
-        fresh.close()
-        raise _closing()
+            raise self._refusal()
+        try:
+            return work(seat.sandbox, order.is_abandoned)
+        except SandboxError:
+            if self._closing.is_set():
+                raise self._refusal() from None
+            seat.vacate()
+            raise
 
-
-def _closing() -> UnavailableError:
-    return UnavailableError("draining", "the executor is shutting down")
-
-
-def _reply_or_failure(outcome: ExecuteReply | BaseException) -> ExecuteReply | SandboxError:
-    if isinstance(outcome, BaseException) and not isinstance(outcome, SandboxError):
-        raise outcome
-    return outcome
+    def _occupied(self, seat: Seat) -> bool:
+        """See that the seat has a sandbox, however long that takes; False when the pool closes."""
+        wait_s = 0.0
+        while seat.vacant and not self._closing.wait(wait_s):
+            if not seat.occupy() and not self.able:
+                self._refuse_waiting()
+            wait_s = min(max(_FIRST_RETRY_S, 2 * wait_s), _LONGEST_RETRY_S)
+        return not self._closing.is_set()

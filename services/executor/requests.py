@@ -8,32 +8,37 @@ from services.executor.sandbox import Bounds
 from services.executor.settings import ExecutorSettings
 from services.kit.errors import BadRequestError
 
-_LIMITS = ("wall_s", "cpu_s", "memory_bytes", "output_bytes", "file_bytes", "processes")
+_LIMITS = [(name, f"default_{name}", f"max_{name}") for name in Bounds.__slots__]
 
 
-def resolve(request: ExecuteRequest, settings: ExecutorSettings, place: str = "") -> Bounds:
-    """The limits that `request` asks for, with the server's defaults; `place` leads field names, `programs[3].` say.
+def resolve(request: ExecuteRequest, settings: ExecutorSettings, number: int | None = None) -> Bounds:
+    """The limits that `request` asks for, with the server's defaults; `number` is its place in a batch, for messages.
 
     Raises:
         BadRequestError: a limit is above the server's maximum, or a literal is none.
     """
-    for number, test in enumerate(request.tests):
+    for at, test in enumerate(request.tests):
         if isinstance(test, CallTest):
-            _refuse_non_literals(test, f"{place}tests[{number}].")
-    limits: dict[str, Any] = {name: _limit(name, request, settings, place) for name in _LIMITS}
-    return Bounds(**limits)
+            _refuse_non_literals(test, f"{_place(number)}tests[{at}].")
+    asked, ours = vars(request.limits), vars(settings)
+    limits: list[Any] = []
+    for name, default, most in _LIMITS:
+        limit = asked[name]
+        if limit is None:
+            limit = min(ours[default], ours[most])
+        elif limit > ours[most]:
+            raise _too_high(f"{_place(number)}limits.{name}", limit, ours[most])
+        limits.append(limit)
+    return Bounds(*limits)
 
 
-def _limit(name: str, request: ExecuteRequest, settings: ExecutorSettings, place: str) -> Any:
-    asked, most = getattr(request.limits, name), getattr(settings, f"max_{name}")
-    if asked is None:
-        return min(getattr(settings, f"default_{name}"), most)
-    if asked > most:
-        path = f"{place}limits.{name}"
-        raise BadRequestError(
-            "limit_too_high", f"{path} is {asked}, this server allows {most}", details={"path": path, "maximum": most}
-        )
-    return asked
+def _place(number: int | None) -> str:
+    return "" if number is None else f"programs[{number}]."
+
+
+def _too_high(path: str, asked: float, most: float) -> BadRequestError:
+    message = f"{path} is {asked}, this server allows {most}"
+    return BadRequestError("limit_too_high", message, details={"path": path, "maximum": most})
 
 
 def _refuse_non_literals(test: CallTest, place: str) -> None:

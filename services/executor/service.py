@@ -1,15 +1,22 @@
 """The executor's work, free of HTTP: resolve limits, run in the pool, tell our failures from the program's."""
 
+import time
 from collections.abc import Sequence
 
-from services.contracts import ExecuteReply, ExecuteRequest, Verdict
+from services.contracts import ExecuteReply, ExecuteRequest, RunCodeReply, RunCodeRequest, Verdict
+from services.executor.caller import Caller
+from services.executor.counted import Counted
 from services.executor.examination import examine
 from services.executor.metrics import ExecutorMetrics
-from services.executor.pool import IsAbandoned, Pool, Work
+from services.executor.order import IsAbandoned, Work
+from services.executor.pool import Pool
 from services.executor.requests import resolve
+from services.executor.run_code import plan_run
 from services.executor.sandbox import Bounds, Sandbox, SandboxError
 from services.executor.settings import ExecutorSettings
-from services.kit.errors import ServiceError
+from services.kit.errors import DeadlineError, OverloadedError, ServiceError, UnavailableError
+
+_ANYBODY = Caller()
 
 
 class Executor:
@@ -19,40 +26,82 @@ class Executor:
         self._settings = settings
         self._pool = pool
         self._metrics = metrics
+        self.by_key = bool(settings.api_keys)
+        """Whether clients are told apart by their keys, and not by their addresses."""
 
     @property
     def isolation(self) -> str:
         """The layers in force."""
         return self._pool.isolation
 
-    async def execute(self, request: ExecuteRequest) -> ExecuteReply:
+    @property
+    def able(self) -> bool:
+        """False while no sandbox can be started."""
+        return self._pool.able
+
+    async def execute(self, request: ExecuteRequest, caller: Caller = _ANYBODY) -> ExecuteReply:
         """One program.
 
         Raises:
             BadRequestError: it asks for more than this server allows.
             OverloadedError, UnavailableError: not now.
+            DeadlineError: it was not done by the caller's deadline.
             ServiceError: (500, `internal_error`) the sandbox failed twice; the program has no verdict.
         """
-        [outcome] = await self._pool.run([_work(request, resolve(request, self._settings))])
+        work = self._work(request, resolve(request, self._settings), caller)
+        [outcome] = await self._pool.run([work], client=caller.client, deadline=caller.deadline)
         if isinstance(outcome, SandboxError):
-            raise ServiceError(500, "internal_error", "the sandbox failed; the program has no verdict") from outcome
-        self._metrics.count(outcome)
-        return outcome
+            raise _no_verdict() from outcome
+        reply: ExecuteReply = outcome
+        self._metrics.count(reply)
+        return reply
 
-    async def execute_batch(self, requests: Sequence[ExecuteRequest]) -> list[ExecuteReply]:
+    async def execute_batch(self, requests: Sequence[ExecuteRequest], caller: Caller = _ANYBODY) -> list[ExecuteReply]:
         """Many programs, replies in their order; where the sandbox failed the verdict is `internal_error`.
 
         Raises:
             BadRequestError: one of them asks for more than this server allows; none is run.
             TooLargeError, OverloadedError, UnavailableError: too many, or not now.
+            DeadlineError: not all were done by the caller's deadline.
         """
-        limits = [resolve(request, self._settings, f"programs[{at}].") for at, request in enumerate(requests)]
-        works = [_work(request, bounds) for request, bounds in zip(requests, limits, strict=True)]
-        outcomes = await self._pool.run(works)
+        limits = [resolve(request, self._settings, at) for at, request in enumerate(requests)]
+        works = [self._work(request, bounds, caller) for request, bounds in zip(requests, limits, strict=True)]
+        outcomes = await self._pool.run(works, client=caller.client, deadline=caller.deadline)
         replies = [self._reply(request, outcome) for request, outcome in zip(requests, outcomes, strict=True)]
         for reply in replies:
             self._metrics.count(reply)
         return replies
+
+    async def run_code(self, request: RunCodeRequest, caller: Caller = _ANYBODY) -> RunCodeReply:
+        """One program run whole, for SandboxFusion's clients.
+
+        Raises:
+            BadRequestError, TooLargeError: it asks for what this server does not do.
+            DeadlineError: not now, or not in time: it did not begin within the setting `run_code_queue_wait_s`, the
+                queue is full, or the server is draining. These clients try again after a 504 and after nothing else.
+            ServiceError: (500, `internal_error`) the sandbox failed twice; nothing can be said of the program.
+        """
+        plan = plan_run(request, self._settings)
+
+        def work(sandbox: Sandbox, _: IsAbandoned) -> RunCodeReply:
+            return plan.run(Counted(sandbox, self._metrics.children), caller.clip(plan.session.bounds))
+
+        start_by = time.monotonic() + self._settings.run_code_queue_wait_s
+        try:
+            [outcome] = await self._pool.run([work], client=caller.client, deadline=caller.deadline, start_by=start_by)
+        except (OverloadedError, UnavailableError) as error:
+            raise DeadlineError(error.code, error.message) from error
+        if isinstance(outcome, SandboxError):
+            raise _no_verdict() from outcome
+        reply: RunCodeReply = outcome
+        self._metrics.count_run(reply.status.value, request.language)
+        return reply
+
+    def _work(self, request: ExecuteRequest, bounds: Bounds, caller: Caller) -> Work:
+        def work(sandbox: Sandbox, is_abandoned: IsAbandoned) -> ExecuteReply:
+            return examine(request, caller.clip(bounds), Counted(sandbox, self._metrics.children), is_abandoned)
+
+        return work
 
     def _reply(self, request: ExecuteRequest, outcome: ExecuteReply | SandboxError) -> ExecuteReply:
         if isinstance(outcome, ExecuteReply):
@@ -67,8 +116,5 @@ class Executor:
         )
 
 
-def _work(request: ExecuteRequest, bounds: Bounds) -> Work:
-    def work(sandbox: Sandbox, is_abandoned: IsAbandoned) -> ExecuteReply:
-        return examine(request, bounds, sandbox, is_abandoned)
-
-    return work
+def _no_verdict() -> ServiceError:
+    return ServiceError(500, "internal_error", "the sandbox failed; the program has no verdict")

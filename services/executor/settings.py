@@ -21,6 +21,15 @@ class ExecutorSettings(ServiceSettings):
     queue_size: int = Field(4096, ge=1)
     """Programs that may wait; more are answered with 429."""
 
+    run_code_queue_wait_s: float = Field(30.0, gt=0)
+    """How long a program of `/run_code` may wait before it is answered 504, which its clients take for "try again"."""
+
+    run_code_output_bytes: int = Field(MEBIBYTE, ge=0)
+    """Of stdout and of stderr, each, on `/run_code`, whose requests name no limit."""
+
+    pod_name: str | None = None
+    """What `/run_code` calls this server in its replies."""
+
     allow_weak_isolation: bool = Field(False, validation_alias="LINEWISE_ALLOW_WEAK_ISOLATION")
     """Serve with fewer layers where this machine does not give all; without any the executor never serves."""
 

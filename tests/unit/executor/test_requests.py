@@ -31,7 +31,7 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("name", ["wall_s", "cpu_s", "memory_bytes", "output_bytes", "file_bytes", "processes"])
 def test_a_limit_above_the_maximum_names_its_field(name: str) -> None:
     with pytest.raises(BadRequestError) as refused:
-        resolve(request(limits={name: 10**12}), ExecutorSettings(), "programs[2].")
+        resolve(request(limits={name: 10**12}), ExecutorSettings(), 2)
     assert refused.value.code == "limit_too_high"
     assert refused.value.details["path"] == f"programs[2].limits.{name}"
 
