@@ -10,10 +10,12 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from services.contracts import Readiness
+from services.executor.draining import drain
 from services.executor.forkserver import ForkServer
 from services.executor.metrics import ExecutorMetrics
 from services.executor.pool import Pool
 from services.executor.routes import execution_router
+from services.executor.run_code_routes import run_code_router
 from services.executor.sandbox import Sandbox, SandboxError
 from services.executor.service import Executor
 from services.executor.settings import ExecutorSettings
@@ -37,7 +39,7 @@ def create_app(
     started: list[Executor] = []
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
             pool = await asyncio.to_thread(
                 Pool, make_sandbox, workers=settings.workers, queue_size=settings.queue_size, metrics=metrics
@@ -45,9 +47,11 @@ def create_app(
         except SandboxError as error:
             raise StartupError(f"the executor's sandbox does not start: {error}") from error
         started.append(Executor(settings, pool, metrics))
+        draining = asyncio.create_task(drain(pool, app.state.drain, settings))
         try:
             yield
         finally:
+            draining.cancel()
             started.clear()
             await asyncio.to_thread(pool.close)
 
@@ -59,13 +63,15 @@ def create_app(
     async def readiness() -> Readiness:
         if not started:
             return Readiness(ready=False, reason="the executor has no sandbox yet")
+        if not started[0].able:
+            return Readiness(ready=False, reason="no sandbox starts; the executor tries again, and its log says why")
         return Readiness(ready=True, details={"isolation": started[0].isolation, "workers": settings.workers})
 
     return build_app(
         name="executor",
         summary="Runs programs against tests, in processes of their own, and judges outside.",
         settings=settings,
-        routers=[execution_router(executor)],
+        routers=[execution_router(executor), run_code_router(executor)],
         registry=registry,
         readiness=readiness,
         lifespan=lifespan,
