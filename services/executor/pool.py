@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from services.executor.lanes import Lanes
@@ -49,8 +50,8 @@ class Pool:
         self.isolation = self._seats[0].sandbox.isolation
         """The layers in force, of the first sandbox: all are made alike."""
         metrics.watch_pool(lambda: self._lanes.waiting, lambda: self._running, lambda: self._live, self.isolation)
-        for seat in self._seats:
-            thread = threading.Thread(target=self._serve, args=(seat,), name="sandbox", daemon=True)
+        for number, seat in enumerate(self._seats):
+            thread = threading.Thread(target=self._serve, args=(seat,), name=f"sandbox-{number}", daemon=True)
             self._threads.append(thread)
             thread.start()
 
@@ -146,12 +147,13 @@ class Pool:
             started = time.monotonic()
             self._metrics.wait_seconds.observe(started - order.admitted)
             try:
-                order.finish(number, self._run_twice_at_most(seat, order, number))
+                answer = partial(order.finish, number, self._run_twice_at_most(seat, order, number))
             except Exception as error:
-                order.fail(error)
+                answer = partial(order.fail, error)
             self._metrics.run_seconds.observe(time.monotonic() - started)
             with self._changed:
                 self._running -= 1
+            answer()
 
     def _take(self) -> tuple[Order, int] | None:
         """The next work, when there is one; None when the pool closes."""

@@ -39,6 +39,11 @@ def zygotes() -> list[int]:
     return found
 
 
+def kill_zygotes() -> None:
+    for pid in zygotes():
+        os.kill(pid, signal.SIGKILL)
+
+
 def sleeping(seconds: float) -> dict[str, Any]:
     return {"code": f"import time\ntime.sleep({seconds})\n", "tests": ["assert 1 == 1"]}
 
@@ -134,13 +139,26 @@ def test_readiness_and_metrics_tell_isolation_and_verdicts(client: httpx.Client)
     metrics = client.get("/metrics").text
     assert f'linewise_executor_programs_total{{isolation="{isolation}",verdict="accepted"}} 1.0' in metrics
     assert 'linewise_executor_tests_total{assurance="high",verdict="accepted"} 1.0' in metrics
-    for name in ("queued_programs", "running_programs", "wait_seconds_count", "run_seconds_count"):
-        assert f"linewise_executor_{name}" in metrics
+    assert f'linewise_executor_isolation_info{{isolation="{isolation}"}} 1.0' in metrics
+    figures = {
+        "queued_programs": 0,
+        "running_programs": 0,
+        "live_sandboxes": 2,
+        "wait_seconds_count": 1,
+        "run_seconds_count": 1,
+        "children_total": 1,
+        "abandoned_programs_total": 0,
+        "deadline_passed_total": 0,
+        "replaced_sandboxes_total": 0,
+        "failed_sandbox_starts_total": 0,
+    }
+    for name, figure in figures.items():
+        assert f"linewise_executor_{name} {figure:.1f}" in metrics
 
 
 def test_a_zygote_that_dies_is_replaced_and_its_program_still_has_a_verdict(serve: Serve) -> None:
     with httpx.Client(base_url=serve(create_app(ExecutorSettings(workers=1))), timeout=60) as client:
-        killer = threading.Timer(0.3, lambda: [os.kill(pid, signal.SIGKILL) for pid in zygotes()])
+        killer = threading.Timer(0.3, kill_zygotes)
         killer.start()
         assert client.post("/execute", json=sleeping(1)).json()["verdict"] == "accepted"
         assert "linewise_executor_replaced_sandboxes_total 1.0" in client.get("/metrics").text
@@ -169,6 +187,33 @@ def test_our_own_failure_is_a_500_alone_and_internal_error_in_a_batch(serve: Ser
         assert alone.json()["error"]["code"] == "internal_error"
         [result] = client.post("/execute/batch", json={"programs": [sleeping(0)]}).json()["results"]
         assert (result["verdict"], result["total"], result["tests"]) == ("internal_error", 1, [])
+
+
+def test_without_a_sandbox_the_service_is_not_ready_until_one_starts_again(serve: Serve) -> None:
+    starts = True
+
+    def make_sandbox(number: int) -> Broken:
+        if not starts:
+            raise SandboxError("no more")
+        return Broken(number)
+
+    url = serve(create_app(ExecutorSettings(workers=1), make_sandbox=make_sandbox))
+    with httpx.Client(base_url=url, timeout=60) as client:
+        assert client.get("/readyz").status_code == 200
+        starts = False
+        assert client.post("/execute", json=sleeping(0)).status_code == 500
+        assert client.get("/readyz").status_code == 503
+        refused = client.post("/execute", json=sleeping(0))
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "no_sandbox")
+        assert "linewise_executor_live_sandboxes 0.0" in client.get("/metrics").text
+        starts = True
+        deadline = time.monotonic() + 20
+        while client.get("/readyz").status_code != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        metrics = client.get("/metrics").text
+        assert "linewise_executor_live_sandboxes 1.0" in metrics
+        assert "linewise_executor_failed_sandbox_starts_total 0.0" not in metrics
 
 
 def test_a_client_that_leaves_frees_its_place(serve: Serve) -> None:
