@@ -1,8 +1,6 @@
 """The executor as an app: `create_app()` and the life of its pool."""
 
 import asyncio
-import os
-import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -11,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from services.contracts import Readiness
 from services.executor.draining import drain
-from services.executor.forkserver import ForkServer
+from services.executor.making import sandbox_maker
 from services.executor.metrics import ExecutorMetrics
 from services.executor.pool import Pool
 from services.executor.routes import execution_router
@@ -22,8 +20,6 @@ from services.executor.settings import ExecutorSettings
 from services.kit.app import build_app
 from services.kit.errors import StartupError, UnavailableError
 
-_FIRST_UID, _UIDS = 20_000, 40_000
-
 
 def create_app(
     settings: ExecutorSettings | None = None, make_sandbox: Callable[[int], Sandbox] | None = None
@@ -33,7 +29,7 @@ def create_app(
     `make_sandbox` makes the sandbox of one worker, numbered from 0.
     """
     settings = settings or ExecutorSettings()
-    make_sandbox = make_sandbox or _fork_servers(settings.workers)
+    make_sandbox = make_sandbox or sandbox_maker(settings)
     registry = CollectorRegistry()
     metrics = ExecutorMetrics(registry)
     started: list[Executor] = []
@@ -76,11 +72,3 @@ def create_app(
         readiness=readiness,
         lifespan=lifespan,
     )
-
-
-def _fork_servers(workers: int) -> Callable[[int], Sandbox]:
-    """Makes fork servers; as root each has programs of a user of its own, which no other executor is likely to use."""
-    if os.geteuid() != 0:
-        return lambda _: ForkServer(uid=None)
-    first = _FIRST_UID + secrets.randbelow(_UIDS - workers)
-    return lambda number: ForkServer(uid=first + number)

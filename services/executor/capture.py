@@ -1,63 +1,46 @@
-"""A child's output, read while it runs: bounded, and cut at the marks between tests."""
+"""What a child writes, read while it runs: bounded, and cut at the marks between tests.
+
+Nobody is woken by each line: a pipe holds what comes until the watch looks in, and only one that fills fast is polled.
+"""
 
 import os
 
 _CHUNK_BYTES = 65536
+_MUCH_BYTES = 16 * 1024
 
 
-class Pipe:
-    """A pipe whose writing end is the child's; the reading end never blocks."""
+class Source:
+    """The reading end of a pipe whose writing end is the child's; reading never blocks."""
 
-    def __init__(self) -> None:
-        self.reader, self.writer = os.pipe()
-        os.set_blocking(self.reader, False)
-        self._open = {self.reader, self.writer}
-
-    def fileno(self) -> int:
-        """The reading end."""
-        return self.reader
-
-    def hand_over(self) -> None:
-        """Close our copy of the writing end, once the child has its own."""
-        self._close(self.writer)
-
-    def close(self) -> None:
-        """Close both ends."""
-        self._close(self.writer)
-        self._close(self.reader)
+    def __init__(self, reader: int) -> None:
+        self.reader = reader
+        self.fills_fast = False
+        """True once so much was waiting here that the pipe might soon have been full."""
+        os.set_blocking(reader, False)
 
     def chunk(self) -> bytes:
         """What there is to read now, at most a chunk; empty where nothing waits and where nothing will come."""
         try:
-            return os.read(self.reader, _CHUNK_BYTES)
+            chunk = os.read(self.reader, _CHUNK_BYTES)
         except BlockingIOError:
             return b""
-
-    def _close(self, descriptor: int) -> None:
-        if descriptor in self._open:
-            self._open.remove(descriptor)
-            os.close(descriptor)
+        self.fills_fast |= len(chunk) > _MUCH_BYTES
+        return chunk
 
 
-class Output(Pipe):
+class Output(Source):
     """stdout or stderr: keeps `most` bytes of each test and little more."""
 
-    def __init__(self, mark: bytes, most: int) -> None:
-        super().__init__()
+    def __init__(self, reader: int, mark: bytes, most: int) -> None:
+        super().__init__(reader)
         self._mark = mark
         self._most = most
         self._buffer = bytearray()
 
-    def read(self) -> bool:
-        """Take in a chunk; False where there is none, now or for ever."""
-        chunk = self.chunk()
-        self._buffer += chunk
-        return bool(chunk)
-
     def drain(self) -> None:
         """Take in all that waits, or enough to know that it is too much."""
-        while not self.overflowing and self.read():
-            pass
+        while not self.overflowing and (chunk := self.chunk()):
+            self._buffer += chunk
 
     @property
     def overflowing(self) -> bool:
@@ -66,6 +49,8 @@ class Output(Pipe):
 
     def cut(self) -> tuple[str, bool]:
         """One test's output as text, and whether it was cut; what lies behind its mark stays for the next."""
-        test, mark, rest = bytes(self._buffer).partition(self._mark)
-        self._buffer = bytearray(rest if mark else b"")
-        return test[: self._most].decode("utf-8", "replace"), len(test) > self._most
+        end = self._buffer.find(self._mark)
+        length = len(self._buffer) if end < 0 else end
+        text = self._buffer[: min(length, self._most)].decode("utf-8", "replace")
+        del self._buffer[: length + (len(self._mark) if end >= 0 else 0)]
+        return text, length > self._most

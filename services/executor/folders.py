@@ -1,41 +1,73 @@
-"""Puts files into a program's folder, takes some out, and removes what it leaves, however deep, odd or unreadable."""
+"""Puts files into a program's folder, takes some out, and removes what it leaves, however deep, odd or unreadable.
 
+A folder is a descriptor here: it may lie in a jail, where no path of ours leads, and where only its owner may write.
+"""
+
+import ctypes
 import os
 import stat
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+
+_libc = ctypes.CDLL(None)
 
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+_MODE = 0o700
 
 
-def is_pristine(folder: Path) -> bool:
-    """True where a program has left nothing in `folder`, nor on it: no entry, no attribute, no other mode."""
-    return folder.stat().st_mode & 0o7777 == 0o700 and not os.listxattr(folder) and not any(folder.iterdir())
+@contextmanager
+def acting_as(uid: int | None) -> Iterator[None]:
+    """Let this thread, and no other, use files as the user and group `uid`; None: as it is."""
+    if uid is None:
+        yield
+        return
+    mine = os.geteuid(), os.getegid()
+    try:
+        _libc.setfsgid(uid)
+        _libc.setfsuid(uid)
+        yield
+    finally:
+        _libc.setfsuid(mine[0])
+        _libc.setfsgid(mine[1])
 
 
-def write_files(folder: Path, files: Mapping[str, bytes], uid: int | None = None) -> None:
-    """Make `files` in a pristine `folder`; they and their folders belong to `uid` where one is given.
+def is_pristine(folder: int) -> bool:
+    """True where a program has left nothing in `folder`, nor on it: no entry, and no other mode."""
+    return os.fstat(folder).st_mode & 0o7777 == _MODE and not os.listdir(folder)
+
+
+def write_files(folder: int, files: Mapping[str, bytes]) -> None:
+    """Make `files` in a pristine `folder`.
 
     Raises:
         OSError: a name leads out of the folder, or through a file.
     """
     for name, content in files.items():
-        path = folder.joinpath(*_parts(name))
-        for parent in reversed(path.relative_to(folder).parents[:-1]):
-            with suppress(FileExistsError):
-                (folder / parent).mkdir(mode=0o700)
-                _give(folder / parent, uid)
-        path.write_bytes(content)
-        _give(path, uid)
+        *parents, last = _parts(name)
+        with _opened_below(folder, parents) as here:
+            file = os.open(last, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600, dir_fd=here)
+            with os.fdopen(file, "wb") as opened:
+                opened.write(content)
 
 
-def _give(path: Path, uid: int | None) -> None:
-    if uid is not None:
-        os.chown(path, uid, uid)
+@contextmanager
+def _opened_below(folder: int, parents: list[str], *, make: bool = True) -> Iterator[int]:
+    """A descriptor of the folder that `parents` lead to; those that are not there are made, or an OSError."""
+    here = os.dup(folder)
+    try:
+        for name in parents:
+            if make:
+                with suppress(FileExistsError):
+                    os.mkdir(name, _MODE, dir_fd=here)
+            inner = os.open(name, _OPEN_FOLDER, dir_fd=here)
+            os.close(here)
+            here = inner
+        yield here
+    finally:
+        os.close(here)
 
 
-def read_files(folder: Path, names: Iterable[str], most_bytes: int) -> dict[str, bytes]:
+def read_files(folder: int, names: Iterable[str], most_bytes: int) -> dict[str, bytes]:
     """Those of `names` that are regular files reached by no link, each cut at `most_bytes`."""
     found = {}
     for name in names:
@@ -51,54 +83,39 @@ def _parts(name: str) -> list[str]:
     return parts
 
 
-def _read_file(folder: Path, parts: list[str], most_bytes: int) -> bytes:
+def _read_file(folder: int, parts: list[str], most_bytes: int) -> bytes:
     """What a hostile program may have put there is opened by no link and waited for at no pipe."""
-    here = os.open(folder, _OPEN_FOLDER)
-    try:
-        for part in parts[:-1]:
-            inner = os.open(part, _OPEN_FOLDER, dir_fd=here)
-            os.close(here)
-            here = inner
-        file = os.open(parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=here)
-    finally:
-        os.close(here)
+    *parents, last = parts
+    with _opened_below(folder, parents, make=False) as here:
+        file = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=here)
     with os.fdopen(file, "rb") as opened:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             raise OSError("not a regular file")
         return opened.read(most_bytes)
 
 
-def remove_tree(folder: Path) -> None:
-    """Remove `folder` and all it holds, following no link.
+def empty(folder: int) -> None:
+    """Remove all that `folder` holds, following no link.
 
     Folders inside are first moved up to the top, one level after another: no recursion and no long path, so a tree
     of a thousand levels goes like any other.
     """
-    folder.chmod(0o700)
-    top = os.open(folder, _OPEN_FOLDER)
-    try:
-        _empty(top)
-    finally:
-        os.close(top)
-    folder.rmdir()
-
-
-def _empty(top: int) -> None:
-    while names := _remove_files(top):
+    os.fchmod(folder, _MODE)
+    while names := _remove_files(folder):
         for name in names:
-            _open_up(name, top)
-            inner = os.open(name, _OPEN_FOLDER, dir_fd=top)
+            _open_up(name, folder)
+            inner = os.open(name, _OPEN_FOLDER, dir_fd=folder)
             try:
                 for inside in _remove_files(inner):
                     _open_up(inside, inner)
-                    os.rename(inside, os.urandom(16).hex(), src_dir_fd=inner, dst_dir_fd=top)
+                    os.rename(inside, os.urandom(16).hex(), src_dir_fd=inner, dst_dir_fd=folder)
             finally:
                 os.close(inner)
-            os.rmdir(name, dir_fd=top)
+            os.rmdir(name, dir_fd=folder)
 
 
 def _open_up(name: str, parent: int) -> None:
-    os.chmod(name, 0o700, dir_fd=parent)
+    os.chmod(name, _MODE, dir_fd=parent)
 
 
 def _remove_files(folder: int) -> list[str]:

@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from services.executor.capture import Pipe
+from services.executor.capture import Source
 from services.executor.sandbox import Failure
 
 MAX_REPORTS_BYTES = 32 * 1024 * 1024
@@ -47,11 +47,11 @@ class Answered:
 Said = Compiled | Loaded | Broken | Answered
 
 
-class Reports(Pipe):
+class Reports(Source):
     """The pipe that reports come through."""
 
-    def __init__(self, secret: bytes) -> None:
-        super().__init__()
+    def __init__(self, reader: int, secret: bytes) -> None:
+        super().__init__(reader)
         self._secret = secret
         self._pending = bytearray()
         self._bytes = 0
@@ -61,17 +61,16 @@ class Reports(Pipe):
         """True where the child has written more than any honest one."""
         return self._bytes > MAX_REPORTS_BYTES
 
-    def read(self) -> list[Said] | None:
-        """The reports that one more chunk completes; None where there is none, now or for ever."""
-        chunk = self.chunk()
-        if not chunk:
-            return None
-        self._bytes += len(chunk)
-        self._pending += chunk
-        if b"\n" not in chunk:
-            return []
-        *lines, self._pending = self._pending.split(b"\n")
-        return [said for line in lines if (said := self._parse(line))]
+    def drain(self) -> list[Said]:
+        """The reports that are complete by now."""
+        said = []
+        while not self.overflowing and (chunk := self.chunk()):
+            self._bytes += len(chunk)
+            self._pending += chunk
+        if b"\n" in self._pending:
+            *lines, self._pending = self._pending.split(b"\n")
+            said = [parsed for line in lines if (parsed := self._parse(line))]
+        return said
 
     def _parse(self, line: bytearray) -> Said | None:
         if not line.startswith(self._secret):

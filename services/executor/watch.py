@@ -1,31 +1,83 @@
-"""Watches one child from outside: reads its streams while it runs, keeps the clock, has it killed at a limit."""
+"""Watches one child from outside: keeps the clock, looks into its pipes now and then, has it killed at a limit.
 
-import json
-import math
+Most children end before the first look, so that one message from the zygote is all that anybody is woken for.
+"""
+
 import os
 import select
+import signal
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 from services.executor.capture import Output
-from services.executor.inside.zygote import CPU, KILL
+from services.executor.inside.zygote import ENDING
 from services.executor.reports import Answered, Broken, Compiled, Loaded, Reports, Said
 from services.executor.sandbox import Cause, Ending, Failure, Phase, Report, SandboxError, Session, Usage
 
-_MESSAGE_BYTES = 4096
+CHILD_DESCRIPTORS = 5
+_LOOK_S = 0.02
 _GRACE_S = 30.0
 """A zygote that cannot bury a killed child in this time has failed."""
 
 
-class Watch:
-    """One session under way, in a child of the zygote at the other end of `control`."""
+class Child:
+    """Our ends of a process that waits for its job, or does it."""
 
-    def __init__(self, session: Session, control: socket.socket, secret: str, mark: str) -> None:
+    def __init__(self, job: int, reports: int, stdout: int, stderr: int, process: int) -> None:
+        self._job = job
+        self.reports = reports
+        self.stdout = stdout
+        self.stderr = stderr
+        self._process = process
+        self._open = {job, reports, stdout, stderr, process}
+
+    def order(self, job: bytes) -> None:
+        """Give it its job, once; raises OSError where it is gone."""
+        view = memoryview(job)
+        while view:
+            view = view[os.write(self._job, view) :]
+        self._close(self._job)
+
+    def kill(self) -> None:
+        """End it, whatever it does; in a jail, with all that it started."""
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._process, signal.SIGKILL)
+
+    def processor_time(self) -> float:
+        """Seconds that it has spent so far (the clock's number is Linux' `MAKE_PROCESS_CPUCLOCK`)."""
+        with suppress(OSError):
+            return time.clock_gettime((~process_id(self._process) << 3) | 2)
+        return 0.0
+
+    def close(self) -> None:
+        """Close all of our ends; a child that still waits for its job then leaves."""
+        for descriptor in list(self._open):
+            self._close(descriptor)
+
+    def _close(self, descriptor: int) -> None:
+        self._open.remove(descriptor)
+        os.close(descriptor)
+
+
+def process_id(process: int) -> int:
+    """The number here of the process behind a pidfd; -1 if it is gone."""
+    lines = Path(f"/proc/self/fdinfo/{process}").read_text().splitlines()
+    return next(int(line.removeprefix("Pid:")) for line in lines if line.startswith("Pid:"))
+
+
+class Watch:
+    """One session under way in `child`, whose zygote is at the other end of `control`."""
+
+    def __init__(self, session: Session, child: Child, control: socket.socket, secret: str, mark: str) -> None:
         self._session = session
+        self._child = child
         self._control = control
-        self._outputs = [Output(mark.encode(), session.bounds.output_bytes) for _ in range(2)]
-        self._reports = Reports(secret.encode())
+        most = session.bounds.output_bytes
+        self._outputs = [Output(reader, mark.encode(), most) for reader in (child.stdout, child.stderr)]
+        self._reports = Reports(child.reports, secret.encode())
         self._phase = Phase.COMPILE
         self._cause: Cause | None = None
         self._failure: Failure | None = None
@@ -33,56 +85,38 @@ class Watch:
         self._cpu_before = 0.0
         self._restart_clock()
 
-    @property
-    def writers(self) -> list[int]:
-        """The child's stdout, stderr and reports."""
-        return [pipe.writer for pipe in (*self._outputs, self._reports)]
-
-    def hand_over(self) -> None:
-        """Close our copies of the child's ends."""
-        for pipe in (*self._outputs, self._reports):
-            pipe.hand_over()
-
-    def close(self) -> None:
-        """Close every pipe."""
-        for pipe in (*self._outputs, self._reports):
-            pipe.close()
-
-    def follow(self, keep_on: Callable[[Report], bool]) -> Ending:
-        """Stay with the child until it and all its descendants are gone.
+    def follow(self, keep_on: Callable[[Report], bool]) -> tuple[Ending, Child]:
+        """Stay with the child until it and all its descendants are gone; how that was, and the next child.
 
         Raises:
             SandboxError: the zygote is gone, or does not answer.
         """
         poller = select.poll()
-        for pipe in (*self._outputs, self._reports):
-            poller.register(pipe, select.POLLIN)
         poller.register(self._control, select.POLLIN)
-        ending = None
-        while ending is None:
+        while self._control.fileno() not in (events := dict(poller.poll(self._patience_ms()))):
+            for descriptor, event in events.items():
+                if self._cause or not event & select.POLLIN:
+                    poller.unregister(descriptor)
+            self._look(keep_on)
             self._enforce_limits()
-            ready = {descriptor for descriptor, _ in poller.poll(self._patience_ms())}
-            for output in self._outputs:
-                if output.reader in ready and not output.read():
-                    poller.unregister(output)
-            if self._reports.reader in ready and not self._read_reports(keep_on):
-                poller.unregister(self._reports)
-            if self._control.fileno() in ready:
-                ending = self._hear()
-        while self._read_reports(keep_on):
-            pass
-        wall_s, cpu_s = time.monotonic() - self._started, max(0.0, ending["cpu_s"] - self._cpu_before)
-        usage = self._usage(wall_s, cpu_s, int(ending["memory_bytes"]))
-        status = os.waitstatus_to_exitcode(int(ending["status"]))
-        return Ending(self._phase, self._cause or Cause.EXIT, status, self._failure, usage)
+            for source in (*self._outputs, self._reports):
+                if source.fills_fast and not self._cause:
+                    poller.register(source.reader, select.POLLIN)
+        status, cpu_s, memory_bytes, child = self._hear()
+        self._look(keep_on)
+        wall_s, cpu_s = time.monotonic() - self._started, max(0.0, cpu_s - self._cpu_before)
+        usage = self._usage(wall_s, cpu_s, memory_bytes)
+        exit_code = os.waitstatus_to_exitcode(status)
+        return Ending(self._phase, self._cause or Cause.EXIT, exit_code, self._failure, usage), child
 
-    def _read_reports(self, keep_on: Callable[[Report], bool]) -> bool:
-        """Hear what the child has to say; False where that is nothing."""
-        reports = self._reports.read()
-        for said in reports or ():
+    def _look(self, keep_on: Callable[[Report], bool]) -> None:
+        """Take in what the child has written: the reports first, so that the outputs hold what they tell of."""
+        said = self._reports.drain()
+        for output in self._outputs:
+            output.drain()
+        for report in said:
             if self._cause is None:
-                self._take(said, keep_on)
-        return reports is not None
+                self._take(report, keep_on)
 
     def _take(self, said: Said, keep_on: Callable[[Report], bool]) -> None:
         match said:
@@ -106,49 +140,41 @@ class Watch:
             self._kill(Cause.STOPPED)
 
     def _usage(self, wall_s: float, cpu_s: float, memory_bytes: int) -> Usage:
-        for output in self._outputs:
-            output.drain()
         (stdout, cut), (stderr, cut_too) = (output.cut() for output in self._outputs)
         return Usage(wall_s, cpu_s, memory_bytes, stdout, stderr, cut or cut_too)
 
-    def _hear(self) -> dict[str, float] | None:
-        """Take the zygote's word: how the child ended, or how much processor time it has spent so far."""
-        message = self._control.recv(_MESSAGE_BYTES)
-        if not message:
+    def _hear(self) -> tuple[int, float, int, Child]:
+        """Take the zygote's word: how the child ended, and the next."""
+        message, descriptors, _, _ = socket.recv_fds(
+            self._control, ENDING.size, CHILD_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
+        )
+        if len(message) != ENDING.size or len(descriptors) != CHILD_DESCRIPTORS:
             raise SandboxError("the zygote is gone")
-        word: dict[str, float] = json.loads(message)
-        if "status" in word:
-            return word
-        left_s = self._session.bounds.cpu_s - (word["cpu_s"] - self._cpu_before)
-        if left_s <= 0 and self._cause is None:
-            self._kill(Cause.CPU)
-        self._cpu_check = time.monotonic() + left_s if self._cause is None else math.inf
-        return None
+        status, cpu_s, memory_bytes = ENDING.unpack(message)
+        return status, cpu_s, memory_bytes, Child(*descriptors)
 
     def _restart_clock(self) -> None:
-        bounds = self._session.bounds
         self._started = time.monotonic()
-        self._deadline = self._started + bounds.wall_s
-        self._cpu_check = self._started + bounds.cpu_s if bounds.cpu_s < bounds.wall_s else math.inf
+        self._deadline = self._started + self._session.bounds.wall_s
 
     def _patience_ms(self) -> float:
-        left_s = min(self._deadline, self._cpu_check) - time.monotonic()
-        return math.ceil(max(0.0, left_s) * 1000)
+        """Until the next look; rounded up, or the last would come just before the limit."""
+        left_s = min(self._deadline - time.monotonic(), _LOOK_S)
+        return max(0.0, left_s) * 1000 + 1
 
     def _enforce_limits(self) -> None:
-        now = time.monotonic()
+        late = time.monotonic() >= self._deadline
         if self._cause is not None:
-            if now >= self._deadline:
+            if late:
                 raise SandboxError("the zygote does not bury its child")
         elif self._reports.overflowing or any(output.overflowing for output in self._outputs):
             self._kill(Cause.OUTPUT)
-        elif now >= self._deadline:
+        elif late:
             self._kill(Cause.WALL)
-        elif now >= self._cpu_check:
-            self._cpu_check = math.inf
-            self._control.send(CPU)
+        elif self._child.processor_time() - self._cpu_before >= self._session.bounds.cpu_s:
+            self._kill(Cause.CPU)
 
     def _kill(self, cause: Cause) -> None:
         self._cause = cause
-        self._deadline, self._cpu_check = time.monotonic() + _GRACE_S, math.inf
-        self._control.send(KILL)
+        self._deadline = time.monotonic() + _GRACE_S
+        self._child.kill()

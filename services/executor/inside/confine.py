@@ -1,87 +1,113 @@
-"""What a program may use: resource limits, an unprivileged user, no network, no way up.
+"""What binds a program: its user, limits, Landlock and the system call filter, from `fork` to its first line.
 
-Everything here is called between `fork` and the program's first line, but for `prepare`, which confines the zygote
-once. What it leaves out: file-system namespaces, a PID namespace and a system call filter.
+`prepare` makes in the zygote, once, what `confine` puts in force in each child.
 """
 
-import ctypes
 import os
 import resource
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 36, 38
-_CLONE_NEWNET = 0x40000000
-_SIGKILL = 9
+from services.executor.inside import landlock, linux, seccomp
+from services.executor.inside.jail import FOLDER, PROGRAM_UID, Plan
+
 _OPEN_FILES = 64
+_LAUNCHER_ZYGOTE_AND_SPARE = 3
 STDLIB_FD = 4
 """An open folder: the way to the standard library for a user who may not walk the path that leads there."""
 
-_libc = ctypes.CDLL(None, use_errno=True)
-
 
 class Bounds(TypedDict):
-    """The limits of one child; `uid` is null where the service itself is an ordinary user."""
+    """The limits of one child."""
 
     cpu_s: int
     memory_bytes: int
     file_bytes: int
     processes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Walls:
+    """The layers that children get, by name, and why one is missing; `uid` is null where no other user is to be had."""
+
+    layers: tuple[str, ...]
+    missing: dict[str, str]
     uid: int | None
-    folder: str
+    in_jail: bool
+    ruleset: int | None
+    filter: linux.SeccompProgram | None
 
 
-def prepare() -> list[str]:
-    """Confine the zygote as far as it goes for all its programs; the layers that are in force."""
-    if _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "cannot adopt orphans")
-    layers = ["process", "rlimits"]
-    if os.geteuid() == 0:
-        layers.append("uid")
+def prepare(plan: Plan) -> Walls:
+    """Bind the zygote itself as far as goes, and make ready what binds its children."""
+    in_jail = plan["namespaces"]
+    if not in_jail:
+        linux.adopt_orphans()
         _open_stdlib()
-        if _libc.unshare(_CLONE_NEWNET) == 0:
-            layers.append("netns")
-    return layers
+    linux.drop_bounding_set()
+    linux.forbid_new_privileges()
+    os.umask(0o077)
+    for limit, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, _OPEN_FILES)):
+        _limit(limit, most)
+    layers, missing = ["namespaces"] if in_jail else [], dict[str, str]()
+    ruleset = system_calls = None
+    try:
+        signals = in_jail or plan["uids"] is not None or landlock.version() >= landlock.SIGNALS_SINCE
+        system_calls = seccomp.make_filter(signals=signals)
+        layers.append("seccomp")
+    except OSError as error:
+        missing["seccomp"] = str(error)
+    try:
+        folder = FOLDER if in_jail else Path(plan["folder"])
+        ruleset = landlock.make_ruleset(map(Path, plan["readable"]), map(Path, plan["devices"]), folder)
+        layers.append("landlock")
+    except OSError as error:
+        missing["landlock"] = str(error)
+    return Walls((*layers, "rlimits"), missing, _user(plan), in_jail, ruleset, system_calls)
 
 
 def _open_stdlib() -> None:
     library = str(Path(os.__file__).parent)
     folder = os.open(library, os.O_RDONLY | os.O_DIRECTORY)
     os.dup2(folder, STDLIB_FD, inheritable=False)
-    if folder != STDLIB_FD:
-        os.close(folder)
+    os.close(folder)
     here = f"/proc/self/fd/{STDLIB_FD}"
     sys.path[:] = [here + path.removeprefix(library) for path in sys.path if path.startswith(library)]
     sys.path_importer_cache.clear()
 
 
-def confine(bounds: Bounds) -> None:
-    """Bind this process, and all it will ever start, to `bounds`.
+def _user(plan: Plan) -> int | None:
+    if plan["uids"] is None:
+        return None
+    return PROGRAM_UID if plan["namespaces"] else plan["uids"][1]
+
+
+def confine(bounds: Bounds, walls: Walls) -> None:
+    """Bind this process, and all it will ever start.
 
     Raises:
         OSError: a layer could not be put in force; the program must not run.
     """
-    os.chdir(bounds["folder"])
-    others = 0 if bounds["uid"] is not None else _tasks_of_this_user()
-    if (uid := bounds["uid"]) is not None:
+    processes = bounds["processes"] + (0 if walls.uid is not None else _company(walls))
+    if walls.uid is not None:
         os.setgroups([])
-        os.setresgid(uid, uid, uid)
-        os.setresuid(uid, uid, uid)
-    for option, value in ((_PR_SET_NO_NEW_PRIVS, 1), (_PR_SET_PDEATHSIG, _SIGKILL)):
-        if _libc.prctl(option, value, 0, 0, 0) != 0:
-            raise OSError(ctypes.get_errno(), "prctl")
-    for limit, most in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, _OPEN_FILES),
-        (resource.RLIMIT_CPU, bounds["cpu_s"]),
-        (resource.RLIMIT_FSIZE, bounds["file_bytes"]),
-        (resource.RLIMIT_NPROC, bounds["processes"] + others),
-        (resource.RLIMIT_AS, bounds["memory_bytes"]),
-    ):
-        _limit(limit, most)
-    os.umask(0o077)
-    os.environ.clear()
+        os.setresgid(walls.uid, walls.uid, walls.uid)
+        os.setresuid(walls.uid, walls.uid, walls.uid)
+    else:
+        linux.drop_capabilities()
+    if not walls.in_jail:
+        linux.die_with_parent()
+    _limit(resource.RLIMIT_CPU, bounds["cpu_s"])
+    _limit(resource.RLIMIT_FSIZE, bounds["file_bytes"])
+    _limit(resource.RLIMIT_NPROC, processes)
+    _limit(resource.RLIMIT_AS, bounds["memory_bytes"])
+    if walls.ruleset is not None:
+        landlock.restrict(walls.ruleset)
+        os.close(walls.ruleset)
+    if walls.filter is not None:
+        linux.install_filter(walls.filter)
 
 
 def _limit(limit: int, most: int) -> None:
@@ -91,8 +117,12 @@ def _limit(limit: int, most: int) -> None:
     resource.setrlimit(limit, (most, most))
 
 
+def _company(walls: Walls) -> int:
+    """Processes and threads that count against the same user as the program's own."""
+    return _LAUNCHER_ZYGOTE_AND_SPARE if walls.in_jail else _tasks_of_this_user()
+
+
 def _tasks_of_this_user() -> int:
-    """Threads that already count against an ordinary user's process limit."""
     mine, tasks = os.getuid(), 0
     for entry in os.scandir("/proc"):
         try:

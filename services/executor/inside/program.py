@@ -1,6 +1,6 @@
 """One program inside its child process: compile it, run it, answer for each test, never say whether that was right.
 
-A job is JSON: `secret`, `mark`, `code`, `main` (whether it runs as `__main__`) and `scripts`, one a test. A script is a
+A job (`Job`) comes marshalled, from the service. A script, one a test, is a
 list of steps: `["run", source]` executes statements, `["value", source]` sends what an expression comes to, `["truth",
 source]` its truth. Each report is a line: the secret, and JSON. The secret keeps a program that writes to the
 descriptor from being believed; it is an obstacle and not a wall, since both share a process. Little rests on it: what
@@ -10,27 +10,41 @@ a test expects is not here, unless the test itself had to be trusted to run here
 import atexit
 import builtins
 import json
+import marshal
 import os
 import resource
 import sys
 import time
 from types import CodeType, ModuleType, TracebackType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypedDict
 
-from services.executor.inside.confine import STDLIB_FD, Bounds, confine
+from services.executor.inside.confine import STDLIB_FD, Bounds, Walls, confine
 from services.executor.values import Encoded, encode
 
-DESCRIPTORS = 5
 MEMORY_EXIT, CONFINE_EXIT = 86, 87
 _REPORTS_FD = 3
+_MOST_DESCRIPTORS = 1 << 16
+_CHUNK_BYTES = 1 << 16
 _PROGRAM, _TEST = "<program>", "<test>"
 _MESSAGE_CHARACTERS = 1000
 _STREAMS = (sys.stdout, sys.stderr)
-_exit, _write, _dumps = os._exit, os.write, json.dumps
+_exit, _write = os._exit, os.write
+_dump = json.JSONEncoder(check_circular=False).encode
 _clocks = (time.monotonic, time.process_time)
 
 Failure = tuple[str, str, int | None, str]
 """Type, message, line in the submitted code, and kind: `assertion`, `memory` or `other`."""
+
+
+class Job(TypedDict):
+    """What a child is to do; with `stdin` it runs the code as `__main__`, else it follows the scripts."""
+
+    bounds: Bounds
+    secret: str
+    mark: str
+    code: str
+    stdin: bytes | None
+    scripts: tuple[tuple[tuple[str, str], ...], ...]
 
 
 class _Quitter:
@@ -48,38 +62,57 @@ def warm_up() -> None:
         setattr(builtins, name, _Quitter())
     _open_module("program")
     exec(compile("def f(x):\n    return [x]\n", _PROGRAM, "exec"), {})  # noqa: S102
-    _dumps(encode([1, "a", 1.0, (2,), {3: None}]))
+    _dump(encode([1, "a", 1.0, (2,), {3: None}]))
     sys.argv = ["program"]
+    os.environ.clear()
 
 
-def enter(bounds: Bounds, descriptors: list[int]) -> NoReturn:
-    """Become the child: take the descriptors (job, stdin, stdout, stderr, reports), accept the bounds, run the job."""
+def enter(streams: tuple[int, int, int, int], walls: Walls) -> NoReturn:
+    """Become the child: take the streams (job, stdout, stderr, reports), wait for the job, accept its bounds, do it."""
     status = CONFINE_EXIT
     try:
         os.setsid()
-        job = _take(descriptors, lowest_closed=STDLIB_FD if bounds["uid"] is None else STDLIB_FD + 1)
-        confine(bounds)
+        if (job := _take(streams, walls)) is None:
+            _exit(0)
+        if job["stdin"] is not None:
+            os.dup2(_memory_file(job["stdin"]), 0)
+        confine(job["bounds"], walls)
         status = 1
-        status = _run(json.loads(job))
+        status = _run(job)
     except MemoryError:
         status = MEMORY_EXIT
     finally:
         _exit(status)
 
 
-def _take(descriptors: list[int], lowest_closed: int) -> bytes:
-    """Read the job, put the four streams where they belong, and close all else."""
-    job, *streams = descriptors
-    with os.fdopen(job, "rb") as file:
-        content = file.read()
+def _take(streams: tuple[int, int, int, int], walls: Walls) -> Job | None:
+    """Put the streams where they belong, close all else but the rules, and wait for the job; None where none comes.
+
+    What is left at descriptor 0 is the job's pipe, read to its end: a program that reads its input finds none.
+    """
     for target, stream in enumerate(streams):
         os.dup2(stream, target)
     os.set_inheritable(_REPORTS_FD, False)
-    os.closerange(lowest_closed, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-    return content
+    lowest_closed = _REPORTS_FD + 1 if walls.in_jail else STDLIB_FD + 1
+    rules = walls.ruleset or lowest_closed
+    os.closerange(lowest_closed, rules)
+    os.closerange(rules + 1, _MOST_DESCRIPTORS)
+    parts = []
+    while part := os.read(0, _CHUNK_BYTES):
+        parts.append(part)
+    return marshal.loads(b"".join(parts)) if parts else None  # noqa: S302 (the service's words, before any program's)
 
 
-def _run(job: dict[str, Any]) -> int:
+def _memory_file(content: bytes) -> int:
+    descriptor = os.memfd_create("stdin")
+    view = memoryview(content)
+    while view:
+        view = view[_write(descriptor, view) :]
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+def _run(job: Job) -> int:
     """Run the job and report; the exit status, which proves nothing to anybody."""
     reporter = _Reporter(job["secret"], job["mark"])
     try:
@@ -88,12 +121,12 @@ def _run(job: dict[str, Any]) -> int:
         reporter.send(["compile", _describe(error)])
         return 0
     reporter.send(["compiled"])
-    if job["main"]:
+    if job["stdin"] is not None:
         return _run_as_main(code, reporter)
     return _run_scripts(code, job["scripts"], reporter)
 
 
-def _run_scripts(code: CodeType, scripts: list[list[tuple[str, str]]], reporter: "_Reporter") -> int:
+def _run_scripts(code: CodeType, scripts: tuple[tuple[tuple[str, str], ...], ...], reporter: "_Reporter") -> int:
     namespace = _open_module("program")
     try:
         exec(code, namespace)  # noqa: S102 (running code is what this process is for)
@@ -110,7 +143,7 @@ def _run_scripts(code: CodeType, scripts: list[list[tuple[str, str]]], reporter:
     return 0
 
 
-def _follow(script: list[tuple[str, str]], namespace: dict[str, Any], values: list[Encoded]) -> Failure | None:
+def _follow(script: tuple[tuple[str, str], ...], namespace: dict[str, Any], values: list[Encoded]) -> Failure | None:
     """Take one test's steps; what they come to is added to `values`, up to the first that raises."""
     try:
         for kind, source in script:
@@ -131,11 +164,22 @@ def _run_as_main(code: CodeType, reporter: "_Reporter") -> int:
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else int(error.code is not None)
         failure = _describe(error) if status else None
+        if error.code is not None and not isinstance(error.code, int):
+            print(error.code, file=sys.stderr)  # noqa: T201
     except BaseException as error:
         failure, status = _describe(error), 1
+        _show(error)
     _leave_as_python_does()
     reporter.end_test(0, [], failure)
     return status & 0xFF
+
+
+def _show(error: BaseException) -> None:
+    """Print the traceback as Python does, from the program's own frames on."""
+    try:
+        sys.excepthook(type(error), error, error.__traceback__ and error.__traceback__.tb_next)
+    except BaseException:
+        return
 
 
 def _leave_as_python_does() -> None:
@@ -161,7 +205,7 @@ class _Reporter:
         self._began = [clock() for clock in _clocks]
 
     def send(self, report: list[Any]) -> None:
-        line = b"\n%b%b\n" % (self._secret, _dumps(report).encode())
+        line = b"\n%b%b\n" % (self._secret, _dump(report).encode())
         while line:
             line = line[_write(_REPORTS_FD, line) :]
 

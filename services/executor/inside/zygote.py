@@ -1,11 +1,13 @@
-"""The zygote: a warm, single-threaded Python that forks one child for each program and buries what the child leaves.
+"""The zygote: a warm, single-threaded Python from which each program's process is forked, one ahead of need.
 
-It speaks with the service over one socket of messages: an order (JSON with the child's bounds, and five descriptors:
-job, stdin, stdout, stderr, reports) is answered, when the child and all its descendants are gone, by how it ended. In
-between the service may send `KILL` or ask for the child's processor time. The zygote never reads a job or a result,
-so nothing of one program lies in the memory from which the next is forked.
+It speaks with the service over one socket of messages. It greets with its layers and, as descriptors, the program's
+folder, itself, and the first child; from then on each `NEXT` is answered, when the child in use and all that came of
+it are gone, by how that ended, and by the next child. A child comes as five descriptors: where to write its job, where
+to read its reports, its stdout and its stderr, and the process. So the zygote never sees a job or a result, and
+nothing of one program lies in the memory from which the next is forked. Killing is the service's affair.
 
-It is the reaper of every process its programs start: one that has left its session is still found and killed.
+In a jail each child is the first process of a PID namespace, and its end is the end of all that it started; elsewhere
+the zygote is the reaper of every process its programs start, and one that has left its session is still found.
 """
 
 import fcntl
@@ -13,19 +15,22 @@ import gc
 import importlib
 import json
 import os
-import resource
 import select
 import signal
 import socket
+import struct
+import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from services.executor.inside import confine, program
+from services.executor.inside import confine, jail, linux, program
 
-KILL, CPU = b"kill", b"cpu"
-_MESSAGE_BYTES = 4096
-_LOWEST_OWN_FD = 10  # the child wants those below for itself
+NEXT = b"n"
+ENDING = struct.Struct("=idq")
+"""Wait status, seconds of processor time, peak resident bytes."""
+_LOWEST_OWN_FD = 10
 _PRELOADED = (
     "array",
     "bisect",
@@ -48,71 +53,98 @@ _PRELOADED = (
     "statistics",
     "string",
     "textwrap",
+    "traceback",
     "typing",
 )
 
 
-def main(descriptor: int) -> None:
-    """Serve orders from the socket `descriptor` until the service closes its end."""
-    control = socket.socket(fileno=fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _LOWEST_OWN_FD))
-    os.close(descriptor)
-    layers = confine.prepare()
-    for name in _PRELOADED:
-        importlib.import_module(name)
-    program.warm_up()
-    gc.collect()
-    gc.freeze()
-    control.send(json.dumps({"layers": layers}).encode())
-    while order := socket.recv_fds(control, _MESSAGE_BYTES, program.DESCRIPTORS):
-        message, descriptors = order[0], order[1]
-        if not message:
+def main(control: int, lifeline: int, plan: jail.Plan) -> None:
+    """Fork the zygote and stay as its guard: it does not outlive the service, which holds the lifeline's other end."""
+    line = socket.socket(fileno=fcntl.fcntl(control, fcntl.F_DUPFD_CLOEXEC, _LOWEST_OWN_FD))
+    os.close(control)
+    if plan["namespaces"]:
+        try:
+            jail.enter(plan)
+        except OSError as error:
+            line.send(json.dumps({"error": str(error)}).encode())
             return
-        if descriptors:
-            _run(control, json.loads(message), descriptors)
+    zygote = os.fork()
+    if zygote == 0:
+        os.close(lifeline)
+        linux.die_with_parent()
+        _Zygote(line, plan).serve()
+        os._exit(0)
+    line.close()
+    poller = select.poll()
+    for descriptor in (lifeline, os.pidfd_open(zygote)):
+        poller.register(descriptor, select.POLLIN)
+    poller.poll()
 
 
-def _run(control: socket.socket, bounds: confine.Bounds, descriptors: list[int]) -> None:
-    child = os.fork()
-    if child == 0:
-        program.enter(bounds, descriptors)
+class _Zygote:
+    def __init__(self, control: socket.socket, plan: jail.Plan) -> None:
+        _reserve_low_descriptors()
+        self._control = control
+        self._in_jail = plan["namespaces"]
+        self._myself = os.pidfd_open(os.getpid())
+        folder = str(jail.FOLDER) if self._in_jail else plan["folder"]
+        os.chdir(folder)
+        self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        self._walls = confine.prepare(plan)
+        sys.path.extend(plan["paths"])
+        for name in (*_PRELOADED, *plan["packages"]):
+            importlib.import_module(name)
+        program.warm_up()
+        gc.collect()
+        gc.freeze()
+
+    def serve(self) -> None:
+        """Answer until the service closes its end."""
+        child, descriptors = self._fork()
+        greeting = {"layers": self._walls.layers, "missing": self._walls.missing}
+        socket.send_fds(self._control, [json.dumps(greeting).encode()], [self._folder, self._myself, *descriptors])
+        _close(descriptors)
+        while self._control.recv(1):
+            if self._in_jail:
+                ahead, descriptors = self._fork()
+                ending = _bury(child)
+            else:
+                ending = _bury(child)
+                _bury_descendants(child)
+                ahead, descriptors = self._fork()
+            socket.send_fds(self._control, [ending], descriptors)
+            _close(descriptors)
+            child = ahead
+
+    def _fork(self) -> tuple[int, list[int]]:
+        """A child that waits for its job, and the service's ends of what it holds."""
+        channel, reports = os.pipe(), os.pipe()
+        stdout, stderr = os.pipe(), os.pipe()
+        if self._in_jail:
+            linux.unshare(linux.CLONE_NEWPID)
+        child = os.fork()
+        if child == 0:
+            program.enter((channel[0], stdout[1], stderr[1], reports[1]), self._walls)
+        if self._in_jail:
+            linux.join_namespace(self._myself, linux.CLONE_NEWPID)
+        _close([channel[0], stdout[1], stderr[1], reports[1]])
+        return child, [channel[1], reports[0], stdout[0], stderr[0], os.pidfd_open(child)]
+
+
+def _reserve_low_descriptors() -> None:
+    """Leave those below for the children's streams, so that none of theirs is ever one of ours."""
+    while os.open(os.devnull, os.O_RDONLY) < _LOWEST_OWN_FD - 1:
+        pass
+
+
+def _close(descriptors: list[int]) -> None:
     for descriptor in descriptors:
         os.close(descriptor)
-    status, usage = _wait(control, child)
-    _bury_descendants(child)
-    ending = {"status": status, "cpu_s": usage.ru_utime + usage.ru_stime, "memory_bytes": usage.ru_maxrss * 1024}
-    with suppress(BrokenPipeError):
-        control.send(json.dumps(ending).encode())
 
 
-def _wait(control: socket.socket, child: int) -> tuple[int, resource.struct_rusage]:
-    """Wait for the child's end; a `KILL`, or the service's own end, brings it about."""
-    handle = os.pidfd_open(child)
-    try:
-        poller = select.poll()
-        poller.register(handle, select.POLLIN)
-        poller.register(control, select.POLLIN)
-        while handle not in dict(poller.poll()):
-            message = control.recv(_MESSAGE_BYTES)
-            if message == CPU:
-                control.send(json.dumps({"cpu_s": _processor_time(child)}).encode())
-            else:
-                _kill(child)
-                break
-        return os.wait4(child, 0)[1:]
-    finally:
-        os.close(handle)
-
-
-def _processor_time(pid: int) -> float:
-    """Seconds of processor time of a process and its threads (the clock id is Linux' `MAKE_PROCESS_CPUCLOCK`)."""
-    return time.clock_gettime((~pid << 3) | 2)
-
-
-def _kill(pid: int) -> None:
-    """Kill a child and its session's group; the child alone if it has not got that far yet."""
-    for kill in (os.killpg, os.kill):
-        with suppress(ProcessLookupError, PermissionError):
-            kill(pid, signal.SIGKILL)
+def _bury(child: int) -> bytes:
+    _, status, usage = os.wait4(child, 0)
+    return ENDING.pack(status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
 def _bury_descendants(child: int) -> None:
@@ -123,11 +155,16 @@ def _bury_descendants(child: int) -> None:
         except ChildProcessError:
             return
         if found == 0:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(child, signal.SIGKILL)
+            _kill(os.killpg, child)
             for orphan in _children():
-                _kill(orphan)
+                _kill(os.killpg, orphan)
+                _kill(os.kill, orphan)
             time.sleep(0.0005)
+
+
+def _kill(kill: Callable[[int, int], None], target: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        kill(target, signal.SIGKILL)
 
 
 def _children() -> list[int]:

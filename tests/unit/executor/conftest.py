@@ -1,6 +1,5 @@
-"""A real sandbox for every test of this folder, and one call that judges a program in it."""
+"""A real sandbox of each tier for every test of this folder, and one call that judges a program in it."""
 
-import os
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,16 +10,20 @@ import pytest
 from services.contracts import ExecuteReply, ExecuteRequest
 from services.executor.examination import examine
 from services.executor.forkserver import ForkServer
+from services.executor.making import may_choose_users
 from services.executor.sandbox import Bounds
 
 BOUNDS = Bounds(wall_s=5.0, cpu_s=5.0, memory_bytes=256 * 1024**2, output_bytes=65536, file_bytes=1024**2, processes=16)
 
 
-@pytest.fixture(scope="session")
-def sandbox() -> Iterator[ForkServer]:
-    """One fork server for all tests: what one program does must not reach the next."""
-    uid = 20_000 + secrets.randbelow(40_000) if os.geteuid() == 0 else None
-    server = ForkServer(uid)
+@pytest.fixture(scope="session", params=["namespaces", "weak"])
+def sandbox(request: pytest.FixtureRequest) -> Iterator[ForkServer]:
+    """One fork server for all tests of a tier: what one program does must not reach the next."""
+    first = 20_000 + secrets.randbelow(40_000)
+    server = ForkServer((first, first + 1) if may_choose_users() else None, namespaces=request.param == "namespaces")
+    if request.param == "namespaces" and server.missing:
+        server.close()
+        pytest.skip(f"this machine gives no namespaces: {server.missing}")
     yield server
     server.close()
 

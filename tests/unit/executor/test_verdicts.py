@@ -132,7 +132,7 @@ def test_output_belongs_to_the_test_that_printed_it(judge: Judge) -> None:
 
 
 def test_a_death_in_one_test_leaves_the_others_an_honest_verdict(judge: Judge) -> None:
-    code = "import os\ndef f(x):\n    if x % 2:\n        os.kill(os.getpid(), 11)\n    return x\n"
+    code = "import ctypes\ndef f(x):\n    if x % 2:\n        ctypes.string_at(0)\n    return x\n"
     reply = judge(code, *[f"assert f({x}) == {x}" for x in range(4)])
     assert verdicts(reply) == ["accepted", "runtime_error", "accepted", "runtime_error"]
     assert reply.tests[1].error is not None

@@ -1,0 +1,93 @@
+"""The system call filter: an allowlist as a BPF program, made once and installed in each child.
+
+What is not on the list fails with EPERM, which Python shows as a PermissionError; a system call of another
+architecture kills the process. The numbers are found by binary search: the kernel runs the program once for each
+number when it is installed, so a short path makes that quick.
+Reference: https://docs.kernel.org/userspace-api/seccomp_filter.html
+"""
+
+import errno
+import struct
+from collections.abc import Sequence
+
+from services.executor.inside import syscalls
+from services.executor.inside.linux import MACHINE, NAMESPACES, SeccompProgram
+
+_LOAD, _JUMP_EQUAL, _JUMP_GREATER_EQUAL, _JUMP_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
+_NUMBER_AT, _ARCHITECTURE_AT, _ARGUMENTS_AT = 0, 4, 16
+_ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+
+_AF_UNIX = 1
+_TERMINAL_SIZE_AND_MODE, _BYTES_WAITING, _NON_BLOCKING, _CLOSE_ON_EXEC = (
+    (0x5401, 0x5413),
+    0x541B,
+    0x5421,
+    (0x5450, 0x5451),
+)
+_IOCTLS = (*_TERMINAL_SIZE_AND_MODE, _BYTES_WAITING, _NON_BLOCKING, *_CLOSE_ON_EXEC)
+_PRCTLS = (1, 2, 3, 15, 16, 23)  # death signal, is dumpable, thread name, has a capability
+
+Instruction = tuple[int, int, int, int]
+"""Code, jump if true, jump if false, operand."""
+
+
+def make_filter(*, signals: bool) -> SeccompProgram:
+    """The filter for this machine; without `signals` a program can send none, not even to itself.
+
+    Raises:
+        OSError: no system call numbers are known for this machine.
+    """
+    numbers = syscalls.checked(MACHINE)
+    leaves = {number: [_return(_ALLOW)] for number in syscalls.allowed(MACHINE, signals=signals)}
+    leaves[numbers["clone"]] = _unless_any_bit(argument=0, bits=NAMESPACES)
+    leaves[numbers["clone3"]] = [_return(_ERRNO | errno.ENOSYS)]  # its flags are out of sight; the C library uses clone
+    leaves[numbers["ioctl"]] = _if_one_of(argument=1, values=_IOCTLS)
+    leaves[numbers["prctl"]] = _if_one_of(argument=0, values=_PRCTLS)
+    leaves[numbers["socketpair"]] = _if_one_of(argument=0, values=[_AF_UNIX])
+    instructions = [
+        (_LOAD, 0, 0, _ARCHITECTURE_AT),
+        (_JUMP_EQUAL, 1, 0, _ARCHITECTURES[MACHINE]),
+        _return(_KILL_PROCESS),
+        (_LOAD, 0, 0, _NUMBER_AT),
+        *_search(_ranges(leaves)),
+    ]
+    return SeccompProgram(len(instructions), b"".join(struct.pack("=HBBI", *each) for each in instructions))
+
+
+def _ranges(leaves: dict[int, list[Instruction]]) -> list[tuple[int, list[Instruction]]]:
+    """The number line cut where what is done changes: each cut's first number, and what is done from there on."""
+    refused = [_return(_ERRNO | errno.EPERM)]
+    cuts: list[tuple[int, list[Instruction]]] = [(0, refused)]
+    for number in sorted(leaves):
+        for start, leaf in ((number, leaves[number]), (number + 1, leaves.get(number + 1, refused))):
+            if leaf != cuts[-1][1]:
+                cuts.append((start, leaf))
+    return cuts[1:] if cuts[1][0] == 0 else cuts
+
+
+def _search(cuts: list[tuple[int, list[Instruction]]]) -> list[Instruction]:
+    """Instructions that find the range of the number in hand, and do what is done there."""
+    if len(cuts) == 1:
+        return cuts[0][1]
+    middle = len(cuts) // 2
+    below, above = _search(cuts[:middle]), _search(cuts[middle:])
+    return [(_JUMP_GREATER_EQUAL, len(below), 0, cuts[middle][0]), *below, *above]
+
+
+def _return(action: int) -> Instruction:
+    return _RETURN, 0, 0, action
+
+
+def _argument(number: int) -> Instruction:
+    """Load the lower half of an argument; both architectures are little-endian."""
+    return _LOAD, 0, 0, _ARGUMENTS_AT + 8 * number
+
+
+def _if_one_of(argument: int, values: Sequence[int]) -> list[Instruction]:
+    tests = [(_JUMP_EQUAL, len(values) - at, 0, value) for at, value in enumerate(values)]
+    return [_argument(argument), *tests, _return(_ERRNO | errno.EPERM), _return(_ALLOW)]
+
+
+def _unless_any_bit(argument: int, bits: int) -> list[Instruction]:
+    return [_argument(argument), (_JUMP_ANY_BIT, 0, 1, bits), _return(_ERRNO | errno.EPERM), _return(_ALLOW)]
