@@ -48,8 +48,9 @@ class Child:
 
     def processor_time(self) -> float:
         """Seconds that it has spent so far (the clock's number is Linux' `MAKE_PROCESS_CPUCLOCK`)."""
+        pid = process_id(self._process)
         with suppress(OSError):
-            return time.clock_gettime((~process_id(self._process) << 3) | 2)
+            return time.clock_gettime((~pid << 3) | 2) if pid > 0 else 0.0
         return 0.0
 
     def close(self) -> None:
