@@ -19,7 +19,7 @@ class RunCodeRequest(BaseModel):
     code: str = Field(examples=["print(int(input()) + 1)"])
     language: str = Field(examples=["python"], description="`python`, or `pytest`: the code is a file of tests.")
     stdin: str | None = Field(None, examples=["3\n"])
-    compile_timeout: float = Field(10.0, description="Accepted and not needed: Python is compiled when it is run.")
+    compile_timeout: float = Field(10.0, ge=0, description="Not needed to compile Python: a program may wait as long.")
     run_timeout: float = Field(10.0, gt=0)
     memory_limit_MB: int = Field(-1, description="In MiB; the server's default where it is not above 0.")  # noqa: N815
     files: dict[str, str | None] = Field(default_factory=dict, examples=[{"data/in.txt": "MQo="}])

@@ -16,14 +16,17 @@ from services.kit.errors import BadRequestError
 
 _LANGUAGES = ("python", "pytest")
 _PYTEST = "import sys\n\nimport pytest\n\nsys.exit(pytest.main({arguments!r}))\n"
+_SPARE_S = 8.0
+"""verl waits `compile_timeout + run_timeout + 10` seconds for a reply, and takes none for a failed program."""
 _TIME_IS_UP = (Cause.WALL, Cause.CPU)
 
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """A session, and the names by which the request wants the files that it leaves."""
+    """A session, the seconds that it may wait, and the names by which the request wants the files that it leaves."""
 
     session: Session
+    start_within_s: float
     fetched_as: Mapping[str, str]
     pod_name: str | None
 
@@ -76,7 +79,8 @@ def plan_run(request: RunCodeRequest, settings: ExecutorSettings) -> RunPlan:
         files=files,
         fetch=tuple(dict.fromkeys(fetched_as.values())),
     )
-    return RunPlan(session, fetched_as, settings.pod_name)
+    start_within_s = min(settings.run_code_queue_wait_s, request.compile_timeout + _SPARE_S)
+    return RunPlan(session, start_within_s, fetched_as, settings.pod_name)
 
 
 def _pytest_program(request: RunCodeRequest, files: Mapping[str, bytes]) -> tuple[str, dict[str, bytes]]:

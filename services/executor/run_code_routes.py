@@ -22,9 +22,10 @@ def run_code_router(executor: Callable[[], Executor]) -> APIRouter:
         that is `Finished`, `TimeLimitExceeded`, or `Error` where it was killed for printing too much. Output above the
         server's limit is cut, and never turns into a time-out.
 
-        verl tries again after 504 alone, and takes every other error for a failed program: so a full queue, a wait
-        longer than the server's `run_code_queue_wait_s` and a server that is draining are all 504 here, never 429 or
-        503. 500 `internal_error`: the sandbox failed twice over this program (not 504, since it would again; not
+        verl tries again after 504 alone, and takes every other error, and no reply within `compile_timeout` +
+        `run_timeout` + 10 s, for a failed program. So a full queue, a server that is draining, and a wait longer
+        than `compile_timeout` + 8 s or the server's `run_code_queue_wait_s` are all 504 here, never 429 or 503.
+        500 `internal_error`: the sandbox failed twice over this program (not 504, since it would again; not
         `SandboxError`, which reads as a result). 400: another language than `python` and `pytest`, a limit above the
         server's maximum, a path that is not relative and inside the program's folder, contents that are not base64.
         """

@@ -77,8 +77,9 @@ class Executor:
 
         Raises:
             BadRequestError, TooLargeError: it asks for what this server does not do.
-            DeadlineError: not now, or not in time: it did not begin within the setting `run_code_queue_wait_s`, the
-                queue is full, or the server is draining. These clients try again after a 504 and after nothing else.
+            DeadlineError: not now, or not in time: it did not begin while its client would wait (nor within the setting
+                `run_code_queue_wait_s`), the queue is full, or the server is draining. These clients try again after
+                a 504 and after nothing else.
             ServiceError: (500, `internal_error`) the sandbox failed twice; nothing can be said of the program.
         """
         plan = plan_run(request, self._settings)
@@ -86,7 +87,7 @@ class Executor:
         def work(sandbox: Sandbox, _: IsAbandoned) -> RunCodeReply:
             return plan.run(Counted(sandbox, self._metrics.children), caller.clip(plan.session.bounds))
 
-        start_by = time.monotonic() + self._settings.run_code_queue_wait_s
+        start_by = time.monotonic() + plan.start_within_s
         try:
             [outcome] = await self._pool.run([work], client=caller.client, deadline=caller.deadline, start_by=start_by)
         except (OverloadedError, UnavailableError) as error:

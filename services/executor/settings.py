@@ -22,7 +22,7 @@ class ExecutorSettings(ServiceSettings):
     """Programs that may wait; more are answered with 429."""
 
     run_code_queue_wait_s: float = Field(30.0, gt=0)
-    """How long a program of `/run_code` may wait before it is answered 504, which its clients take for "try again"."""
+    """How long a program of `/run_code` may wait at most; then it is answered 504, "try again" to its clients."""
 
     run_code_output_bytes: int = Field(MEBIBYTE, ge=0)
     """Of stdout and of stderr, each, on `/run_code`, whose requests name no limit."""
