@@ -228,9 +228,9 @@ def _introduction(peer: str) -> dict[str, str | None]:
 
 
 def serve(peer: str) -> None:
-    """First `{"version": ..., "missing": why or null}`; then, unless missing, an answer to each order, as `run_tasks` makes it.
+    """First `{"version": ..., "missing": why or null}`; then, unless missing, an answer to each order.
 
-    An order is `{"tasks": [...], "workers": n}`.
+    An order is `{"tasks": [...], "workers": n}`, its answer what `run_tasks` returns.
     """
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
