@@ -6,7 +6,7 @@ honest verdict; a program that is run whole (`stdio`) has a child for each test.
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from itertools import takewhile
 
 from services.contracts import (
@@ -23,6 +23,8 @@ from services.executor.judge import Judgement, judge_ending, judge_plan, judge_s
 from services.executor.parsing import parse_literal
 from services.executor.sandbox import Bounds, Cause, Ending, Phase, Report, Sandbox, Session, Step, Usage
 from services.executor.splitter import split_assert, split_call
+
+_MEASURED = [field.name for field in fields(Usage)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ class _Examination:
 
     def _add(self, question: _Question, judgement: Judgement, usage: Usage | None) -> None:
         verdict, error = judgement
-        measured = asdict(usage) if usage else {}
+        measured = {name: getattr(usage, name) for name in _MEASURED} if usage else {}
         self.results.append(TestResult(verdict=verdict, assurance=question.assurance, error=error, **measured))
 
 
