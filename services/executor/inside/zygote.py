@@ -15,7 +15,6 @@ import gc
 import importlib
 import json
 import os
-import select
 import signal
 import socket
 import struct
@@ -75,10 +74,16 @@ def main(control: int, lifeline: int, plan: jail.Plan) -> None:
         _Zygote(line, plan).serve()
         os._exit(0)
     line.close()
-    poller = select.poll()
-    for descriptor in (lifeline, os.pidfd_open(zygote)):
-        poller.register(descriptor, select.POLLIN)
-    poller.poll()
+    _stand_guard(lifeline)
+
+
+def _stand_guard(lifeline: int) -> None:
+    """Wait for the lifeline's end; as `cat`, where there is one, which does that in a tenth of the memory."""
+    os.dup2(lifeline, 0)
+    with suppress(OSError):
+        os.execv("/bin/cat", ["cat"])  # noqa: S606
+    while os.read(0, 1):
+        pass
 
 
 class _Zygote:

@@ -1,5 +1,6 @@
 """The executor over a real socket: its routes, its refusals, and what it leaves behind."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -27,16 +28,18 @@ def client(serve: Serve) -> Iterator[httpx.Client]:
 
 
 def zygotes() -> list[int]:
-    """The zygotes that this process started."""
+    """The zygotes whose guards this process started."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            if parent == os.getpid() and b"inside.zygote" in (folder / "cmdline").read_bytes():
+        with contextlib.suppress(OSError):
+            guard = parent(int(folder.name))
+            if b"inside.zygote" in (folder / "cmdline").read_bytes() and parent(guard) == os.getpid():
                 found.append(int(folder.name))
-        except OSError:
-            continue
     return found
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def kill_zygotes() -> None:
