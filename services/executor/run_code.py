@@ -15,7 +15,16 @@ from services.executor.settings import MEBIBYTE, ExecutorSettings
 from services.kit.errors import BadRequestError
 
 _LANGUAGES = ("python", "pytest")
-_PYTEST = "import sys\n\nimport pytest\n\nsys.exit(pytest.main({arguments!r}))\n"
+_PYTEST = """\
+import os
+import sys
+
+import pytest
+
+os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+sys.exit(pytest.main({arguments!r}))
+"""
+"""Without the plugins that this server's own environment happens to have; `-p NAME` among `args` loads one."""
 _SPARE_S = 8.0
 """verl waits `compile_timeout + run_timeout + 10` seconds for a reply, and takes none for a failed program."""
 _TIME_IS_UP = (Cause.WALL, Cause.CPU)

@@ -81,6 +81,7 @@ def test_the_exit_code_decides_and_the_output_is_kept(run: Run, code: str, retur
 
 def test_an_uncaught_exception_is_on_stderr(run: Run) -> None:
     result = run("def f(x):\n    return 1 // x\nf(0)\n")["run_result"]
+    assert result["stderr"].startswith('Traceback (most recent call last):\n  File "<program>", line 3')
     assert "ZeroDivisionError" in result["stderr"]
 
 
@@ -158,6 +159,8 @@ def test_pytest_runs_the_code_as_a_file_of_tests(run: Run) -> None:
     passing = run(tests, language="pytest", files=files, memory_limit_MB=1024)
     assert passing["status"] == "Success", passing
     assert "1 passed" in passing["run_result"]["stdout"]
+    assert "plugins:" not in passing["run_result"]["stdout"]
+    assert passing["run_result"]["stderr"] == ""
     failing = run(tests.replace("== 2", "== 3"), language="pytest", files=files, memory_limit_MB=1024)
     assert (failing["status"], failing["run_result"]["return_code"]) == ("Failed", 1)
     assert "assert 2 == 3" in failing["run_result"]["stdout"]
