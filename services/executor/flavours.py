@@ -47,5 +47,6 @@ class Flavours:
         return self._loaded
 
     def _is_named(self, names: re.Pattern[str], session: Session) -> bool:
-        sources = [session.code, *(source for script in session.scripts for _, source in script)]
-        return any(names.search(source) for source in sources)
+        files = (content.decode("utf-8", "ignore") for content in session.files.values())
+        steps = (source for script in session.scripts for _, source in script)
+        return any(names.search(source) for source in (session.code, *steps, *files))

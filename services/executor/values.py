@@ -1,16 +1,18 @@
 """The language in which values leave a candidate's process: exact builtin types, and nothing that runs.
 
-`encode` runs inside, `decode` outside. The wire form is JSON: null, booleans, strings and small integers stand for
+`encode` runs inside, `decode` outside. The wire form is JSON: null, booleans, small integers and text stand for
 themselves, all else is a list that begins with a tag. `decode` rebuilds builtin types alone, whatever the bytes say: no
 pickle, no eval, no class of the candidate's. A value of any other type travels as its type's name and equals nothing.
 
 A subclass of a builtin type is sent as that type's own data where it leaves equality alone (a namedtuple, a
-`defaultdict`); one with an equality of its own is opaque, so an `__eq__` that always says True is a wrong answer.
+`defaultdict`), a scalar of numpy's as its `item()`; one with an equality of its own is opaque, so an `__eq__` that
+always says True is a wrong answer. Types are read through the slots of `type`, which no metaclass can shadow.
 Standard library only: this module is loaded beside the candidate.
 """
 
 import collections
 from collections import Counter, OrderedDict
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 Encoded: TypeAlias = "bool | int | str | list[Encoded] | None"
@@ -22,12 +24,13 @@ MAX_NODES = 200_000
 MAX_COLLISIONS = 200
 """Keys of one hash in one set or dict: each costs a comparison with all before it."""
 _SMALL = 2**63
+_NAME_CHARACTERS = 200
 
-_LISTS: dict[Any, str] = {list: "list", tuple: "tuple", set: "set", frozenset: "frozenset"}
-_TAGS: dict[object, Any] = {tag: kind for kind, tag in _LISTS.items()}
-_SCALARS = (bool, int, float, complex, str, bytes, bytearray)
-_BASES = (*_SCALARS, *_LISTS, dict)
+_TAGS: dict[str, Any] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
+_SCALARS: tuple[Any, ...] = (bool, int, float, complex, str, bytes, bytearray)
+_BASES: tuple[Any, ...] = (*_SCALARS, *_TAGS.values(), dict)
 _TRUSTED_EQUALITY = (OrderedDict, Counter)
+_order_of, _names_in, _name_of = (type.__dict__[name].__get__ for name in ("__mro__", "__dict__", "__name__"))
 
 
 class MalformedError(Exception):
@@ -51,58 +54,96 @@ class _TooLargeError(Exception):
 def encode(value: object) -> Encoded:
     """The wire form of `value`; a value that is too deep or too large is opaque."""
     try:
-        return _Encoder().encode(value, 0)
+        return _encode(value, 0, [MAX_NODES])
     except _TooLargeError:
-        return ["opaque", f"{type(value).__name__} that is too large"]
+        return _opaque(type(value), " that is too large")
 
 
-class _Encoder:
-    def __init__(self) -> None:
-        self._nodes = 0
-
-    def encode(self, value: Any, depth: int) -> Encoded:
-        self._nodes += 1
-        if depth > MAX_DEPTH or self._nodes > MAX_NODES:
-            raise _TooLargeError
-        kind = _builtin_type(value)
-        if value is None or value is True or value is False:
-            return value
-        if kind in _LISTS:
-            return [_LISTS[kind], *[self.encode(item, depth + 1) for item in kind.__iter__(value)]]
-        if kind is dict:
-            pairs = dict.items(value)
-            return ["dict", *[[self.encode(key, depth + 1), self.encode(item, depth + 1)] for key, item in pairs]]
-        return _encode_scalar(value, kind)
-
-
-def _encode_scalar(value: Any, kind: Any) -> Encoded:
-    if kind is str:
-        return str.__str__(value)
-    if kind is int:
-        number = int.__int__(value)
-        return number if -_SMALL < number < _SMALL else ["int", f"{number:x}"]
-    if kind is float:
-        return ["float", float.hex(value)]
-    if kind is complex:
-        pair = complex.__complex__(value)
-        return ["complex", float.hex(pair.real), float.hex(pair.imag)]
-    if kind in (bytes, bytearray):
-        return [kind.__name__, kind.hex(value)]
-    if type(value) is range:
-        return ["range", f"{value.start:x}", f"{value.stop:x}", f"{value.step:x}"]
-    return ["opaque", type(value).__name__]
-
-
-def _builtin_type(value: object) -> Any:
-    """The builtin type as which `value` travels; `object` where it does not."""
+def _encode(value: Any, depth: int, left: list[int]) -> Encoded:
+    """`left` holds one number: how many values may still come."""
     kind = type(value)
-    if kind in _BASES:
-        return kind
-    for base in _BASES:
-        if issubclass(kind, base):
-            own_equality = any("__eq__" in vars(each) for each in kind.__mro__[: kind.__mro__.index(base)])
-            return object if own_equality and kind not in _TRUSTED_EQUALITY else base
-    return object
+    if kind is int:
+        return value if -_SMALL < value < _SMALL else ["int", f"{value:x}"]
+    if kind is str:
+        return value if value.isascii() else _encode_text(value)
+    if value is None or kind is bool:
+        return value
+    if kind is float:
+        return ["float", value.hex()]
+    if kind is list or kind is tuple or kind is set or kind is frozenset:
+        items = list(value)
+        _spend(len(items), depth, left)
+        return [kind.__name__, *[_encode(item, depth + 1, left) for item in items]]
+    if kind is dict:
+        pairs = list(value.items())
+        _spend(2 * len(pairs), depth, left)
+        return ["dict", *[[_encode(key, depth + 1, left), _encode(item, depth + 1, left)] for key, item in pairs]]
+    if kind is complex:
+        return ["complex", value.real.hex(), value.imag.hex()]
+    if kind is bytes or kind is bytearray:
+        return [kind.__name__, value.hex()]
+    if kind is range:
+        return ["range", f"{value.start:x}", f"{value.stop:x}", f"{value.step:x}"]
+    plain = _plain(value, kind)
+    return _opaque(kind) if plain is None else _encode(plain, depth, left)
+
+
+def _spend(values: int, depth: int, left: list[int]) -> None:
+    left[0] -= values
+    if depth >= MAX_DEPTH or left[0] <= 0:
+        raise _TooLargeError
+
+
+def _encode_text(text: str) -> Encoded:
+    """Text as it is, or as bytes where it has surrogates: JSON would make one character of two of them."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return ["str", text.encode("utf-8", "surrogatepass").hex()]
+    return text
+
+
+def _opaque(kind: type, why: str = "") -> Encoded:
+    return ["opaque", _name_of(kind)[:_NAME_CHARACTERS] + why]
+
+
+def _plain(value: Any, kind: type) -> Any:
+    """The data of an instance of a subclass, as the builtin type itself has it; None where it does not travel."""
+    order = _order_of(kind)
+    if any(_is_numpys_scalar(each) for each in order):
+        return _item(value)
+    base = next((each for each in order if any(each is known for known in _BASES)), None)
+    if base is None or (_has_own_equality(order, base) and not any(kind is each for each in _TRUSTED_EQUALITY)):
+        return None
+    return _copy(base)(value)
+
+
+def _has_own_equality(order: tuple[type, ...], base: type) -> bool:
+    above = order[: next(at for at, each in enumerate(order) if each is base)]
+    return any("__eq__" in _names_in(each) for each in above)
+
+
+def _copy(base: Any) -> Callable[[Any], Any]:
+    """A function that makes a `base` of a subclass's instance by `base`'s own methods."""
+    if base is dict:
+        return lambda value: dict(list(dict.items(value)))
+    if base in _TAGS.values():
+        return lambda value: base(list(base.__iter__(value)))
+    names = {int: "__int__", float: "__float__", complex: "__complex__", str: "__str__", bytes: "__bytes__"}
+    return getattr(base, names[base]) if base in names else lambda value: base(memoryview(value))
+
+
+def _is_numpys_scalar(kind: type) -> bool:
+    module = _names_in(kind).get("__module__")
+    return _name_of(kind) == "generic" and type(module) is str and module == "numpy"
+
+
+def _item(value: Any) -> Any:
+    """A scalar of numpy's as Python's own; a truth as 0 or 1, since it equals `True` and is not it."""
+    item = value.item()
+    if type(item) is bool:
+        return int(item)
+    return item if any(type(item) is kind for kind in _SCALARS) else None
 
 
 def decode(encoded: object) -> object:
@@ -112,58 +153,79 @@ def decode(encoded: object) -> object:
         MalformedError: `encode` did not write this.
     """
     try:
-        return _Decoder().decode(encoded, 0)
+        return _decode(encoded, 0, [MAX_NODES])
     except (TypeError, ValueError, IndexError, OverflowError) as error:
         raise MalformedError(f"not an encoded value: {type(error).__name__}") from error
 
 
-class _Decoder:
-    def __init__(self) -> None:
-        self._nodes = 0
-
-    def decode(self, encoded: object, depth: int) -> object:
-        self._nodes += 1
-        if depth > MAX_DEPTH or self._nodes > MAX_NODES:
-            raise MalformedError("too deep or too large")
-        if encoded is None or type(encoded) in (bool, int, str):
-            return encoded
-        if type(encoded) is not list:
-            raise MalformedError(f"a bare {type(encoded).__name__}")
-        tag, rest = encoded[0], encoded[1:]
-        if tag == "dict":
-            pairs = [(self.decode(key, depth + 1), self.decode(item, depth + 1)) for key, item in rest]
-            _refuse_collisions([key for key, _ in pairs])
-            return dict(pairs)
-        if tag in _TAGS:
-            items = [self.decode(item, depth + 1) for item in rest]
-            if tag in ("set", "frozenset"):
-                _refuse_collisions(items)
-            return _TAGS[tag](items)
+def _decode(encoded: Any, depth: int, left: list[int]) -> object:
+    kind = type(encoded)
+    if kind is int:
+        return encoded if -_SMALL < encoded < _SMALL else _refuse("a bare large int")
+    if kind is str:
+        return encoded if encoded.isascii() else encoded.encode().decode()
+    if encoded is None or kind is bool:
+        return encoded
+    if kind is not list:
+        _refuse(f"a bare {kind.__name__}")
+    tag, *rest = encoded
+    if type(tag) is not str:
+        _refuse("no tag")
+    if tag not in _TAGS and tag != "dict":
         return _decode_scalar(tag, rest)
+    left[0] -= len(rest) * (1 + (tag == "dict"))
+    if depth >= MAX_DEPTH or left[0] <= 0:
+        _refuse("too deep or too large")
+    if tag == "dict":
+        pairs = [(_decode(key, depth + 1, left), _decode(item, depth + 1, left)) for key, item in map(_pair, rest)]
+        _refuse_collisions([key for key, _ in pairs])
+        return _all_of(rest, dict(pairs))
+    items = [_decode(item, depth + 1, left) for item in rest]
+    if tag in ("list", "tuple"):
+        return _TAGS[tag](items)
+    _refuse_collisions(items)
+    return _all_of(rest, _TAGS[tag](items))
 
 
-def _decode_scalar(tag: object, rest: list[object]) -> object:
-    texts = [str(item) for item in rest if type(item) is str]
-    match tag:
-        case "int":
-            return int(texts[0], 16)
-        case "float":
-            return float.fromhex(texts[0])
-        case "complex":
-            return complex(float.fromhex(texts[0]), float.fromhex(texts[1]))
-        case "bytes":
-            return bytes.fromhex(texts[0])
-        case "bytearray":
-            return bytearray.fromhex(texts[0])
-        case "range":
-            return range(*(int(bound, 16) for bound in texts))
-        case "opaque":
-            return Opaque(texts[0])
-    raise MalformedError("unknown tag")
+def _pair(encoded: Any) -> list[Any]:
+    return encoded if type(encoded) is list else _refuse("no pair")
+
+
+def _all_of(rest: list[Any], decoded: Any) -> Any:
+    return decoded if len(decoded) == len(rest) else _refuse("a key twice")
+
+
+def _decode_scalar(tag: str, rest: list[Any]) -> object:
+    if not all(type(item) is str for item in rest):
+        _refuse("no text")
+    match tag, rest:
+        case "opaque", [name]:
+            return Opaque(name)
+        case "int", [digits]:
+            value: Any = int(digits, 16)
+        case "float", [digits]:
+            value = float.fromhex(digits)
+        case "complex", [real, imaginary]:
+            value = complex(float.fromhex(real), float.fromhex(imaginary))
+        case "str", [digits]:
+            value = bytes.fromhex(digits).decode("utf-8", "surrogatepass")
+        case "bytes", [digits]:
+            value = bytes.fromhex(digits)
+        case "bytearray", [digits]:
+            value = bytearray.fromhex(digits)
+        case "range", [start, stop, step]:
+            value = range(int(start, 16), int(stop, 16), int(step, 16))
+        case _:
+            _refuse("unknown tag")
+    return value if encode(value) == [tag, *rest] else _refuse("not as it is written")
+
+
+def _refuse(reason: str) -> Any:
+    raise MalformedError(reason)
 
 
 def _refuse_collisions(keys: list[object]) -> None:
     if len(keys) > MAX_COLLISIONS:
         [(_, most)] = collections.Counter(map(hash, keys)).most_common(1)
         if most > MAX_COLLISIONS:
-            raise MalformedError("too many keys of one hash")
+            _refuse("too many keys of one hash")

@@ -6,7 +6,7 @@
 import os
 import resource
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypedDict
 
@@ -30,7 +30,10 @@ class Bounds(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Walls:
-    """The layers that children get, by name, and why one is missing; `uid` is null where no other user is to be had."""
+    """The layers that children get, by name, and why one is missing; `uid` is null where no other user is to be had.
+
+    `ruleset` and `filter` are what each child has still to put in force itself.
+    """
 
     layers: tuple[str, ...]
     missing: dict[str, str]
@@ -41,21 +44,24 @@ class Walls:
 
 
 def prepare(plan: Plan) -> Walls:
-    """Bind the zygote itself as far as goes, and make ready what binds its children."""
+    """Bind the zygote itself as far as goes, and make ready what binds its children.
+
+    In a jail, where programs can't reach the zygote, it takes on Landlock and the filter before any child does, and
+    each child has them from birth. Elsewhere they would give it no protection from its programs: each child takes them.
+    """
     in_jail = plan["namespaces"]
-    if not in_jail:
-        linux.adopt_orphans()
-        _open_stdlib()
     linux.drop_bounding_set()
     linux.forbid_new_privileges()
     os.umask(0o077)
     for limit, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, _OPEN_FILES)):
-        _limit(limit, most)
+        resource.setrlimit(limit, (most, most))
+    if not in_jail:
+        linux.adopt_orphans()
+        _open_stdlib()
     layers, missing = ["namespaces"] if in_jail else [], dict[str, str]()
     ruleset = system_calls = None
     try:
-        signals = in_jail or plan["uids"] is not None or landlock.version() >= landlock.SIGNALS_SINCE
-        system_calls = seccomp.make_filter(signals=signals)
+        system_calls = seccomp.make_filter(signals=_may_signal(plan), zygote=in_jail)
         layers.append("seccomp")
     except OSError as error:
         missing["seccomp"] = str(error)
@@ -65,7 +71,21 @@ def prepare(plan: Plan) -> Walls:
         layers.append("landlock")
     except OSError as error:
         missing["landlock"] = str(error)
-    return Walls((*layers, "rlimits"), missing, _user(plan), in_jail, ruleset, system_calls)
+    walls = Walls((*layers, "rlimits"), missing, _user(plan), in_jail, ruleset, system_calls)
+    if in_jail:
+        _put_in_force(walls)
+        return replace(walls, ruleset=None, filter=None)
+    return walls
+
+
+def _may_signal(plan: Plan) -> bool:
+    """False where neither a PID namespace nor another user nor Landlock keeps a program's signals to itself."""
+    if plan["namespaces"] or plan["uids"] is not None:
+        return True
+    try:
+        return landlock.version() >= landlock.SIGNALS_SINCE
+    except OSError:
+        return False
 
 
 def _open_stdlib() -> None:
@@ -74,7 +94,9 @@ def _open_stdlib() -> None:
     os.dup2(folder, STDLIB_FD, inheritable=False)
     os.close(folder)
     here = f"/proc/self/fd/{STDLIB_FD}"
-    sys.path[:] = [here + path.removeprefix(library) for path in sys.path if path.startswith(library)]
+    loaded = [module.__path__ for module in sys.modules.values() if isinstance(getattr(module, "__path__", None), list)]
+    for paths in (sys.path, *loaded):
+        paths[:] = [here + path.removeprefix(library) for path in paths if path.startswith(library)]
     sys.path_importer_cache.clear()
 
 
@@ -88,7 +110,7 @@ def confine(bounds: Bounds, walls: Walls) -> None:
     """Bind this process, and all it will ever start.
 
     Raises:
-        OSError: a layer could not be put in force; the program must not run.
+        OSError, ValueError: a layer could not be put in force; the program must not run.
     """
     processes = bounds["processes"] + (0 if walls.uid is not None else _company(walls))
     if walls.uid is not None:
@@ -103,18 +125,24 @@ def confine(bounds: Bounds, walls: Walls) -> None:
     _limit(resource.RLIMIT_FSIZE, bounds["file_bytes"])
     _limit(resource.RLIMIT_NPROC, processes)
     _limit(resource.RLIMIT_AS, bounds["memory_bytes"])
+    _put_in_force(walls)
+
+
+def _limit(limit: int, most: int) -> None:
+    """Set hard and soft limit to `most`, or to the hard limit in force where that is lower."""
+    try:
+        resource.setrlimit(limit, (most, most))
+    except ValueError:
+        most = min(most, resource.getrlimit(limit)[1])
+        resource.setrlimit(limit, (most, most))
+
+
+def _put_in_force(walls: Walls) -> None:
     if walls.ruleset is not None:
         landlock.restrict(walls.ruleset)
         os.close(walls.ruleset)
     if walls.filter is not None:
         linux.install_filter(walls.filter)
-
-
-def _limit(limit: int, most: int) -> None:
-    """Set hard and soft limit to `most`, or to the hard limit in force where that is lower."""
-    hard = resource.getrlimit(limit)[1]
-    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(limit, (most, most))
 
 
 def _company(walls: Walls) -> int:

@@ -75,7 +75,7 @@ def enter(streams: tuple[int, int, int, int], walls: Walls) -> NoReturn:
         if (job := _take(streams, walls)) is None:
             _exit(0)
         if job["stdin"] is not None:
-            os.dup2(_memory_file(job["stdin"]), 0)
+            os.dup2(_nameless_file(job["stdin"]), 0)
         confine(job["bounds"], walls)
         status = 1
         status = _run(job)
@@ -93,18 +93,22 @@ def _take(streams: tuple[int, int, int, int], walls: Walls) -> Job | None:
     for target, stream in enumerate(streams):
         os.dup2(stream, target)
     os.set_inheritable(_REPORTS_FD, False)
-    lowest_closed = _REPORTS_FD + 1 if walls.in_jail else STDLIB_FD + 1
-    rules = walls.ruleset or lowest_closed
-    os.closerange(lowest_closed, rules)
-    os.closerange(rules + 1, _MOST_DESCRIPTORS)
+    kept = [_REPORTS_FD] if walls.in_jail else [STDLIB_FD]
+    if walls.ruleset is not None:
+        kept.append(walls.ruleset)
+    for highest, following in zip(kept, [*kept[1:], _MOST_DESCRIPTORS], strict=True):
+        os.closerange(highest + 1, following)
     parts = []
     while part := os.read(0, _CHUNK_BYTES):
         parts.append(part)
     return marshal.loads(b"".join(parts)) if parts else None  # noqa: S302 (the service's words, before any program's)
 
 
-def _memory_file(content: bytes) -> int:
-    descriptor = os.memfd_create("stdin")
+def _nameless_file(content: bytes) -> int:
+    """A descriptor of a file in the program's folder that has lost its name."""
+    name = os.urandom(16).hex()
+    descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+    os.unlink(name)  # noqa: PTH108 (no more modules than needed here)
     view = memoryview(content)
     while view:
         view = view[_write(descriptor, view) :]
@@ -159,6 +163,7 @@ def _follow(script: tuple[tuple[str, str], ...], namespace: dict[str, Any], valu
 
 def _run_as_main(code: CodeType, reporter: "_Reporter") -> int:
     failure, status = None, 0
+    sys.path.insert(0, os.getcwd())  # noqa: PTH109
     try:
         exec(code, _open_module("__main__"))  # noqa: S102
     except SystemExit as error:
@@ -176,8 +181,9 @@ def _run_as_main(code: CodeType, reporter: "_Reporter") -> int:
 
 def _show(error: BaseException) -> None:
     """Print the traceback as Python does, from the program's own frames on."""
+    error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
     try:
-        sys.excepthook(type(error), error, error.__traceback__ and error.__traceback__.tb_next)
+        sys.excepthook(type(error), error, error.__traceback__)
     except BaseException:
         return
 

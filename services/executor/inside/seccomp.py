@@ -11,7 +11,7 @@ import struct
 from collections.abc import Sequence
 
 from services.executor.inside import syscalls
-from services.executor.inside.linux import MACHINE, NAMESPACES, SeccompProgram
+from services.executor.inside.linux import CLONE_NEWPID, MACHINE, NAMESPACES, SeccompProgram
 
 _LOAD, _JUMP_EQUAL, _JUMP_GREATER_EQUAL, _JUMP_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
@@ -32,19 +32,23 @@ Instruction = tuple[int, int, int, int]
 """Code, jump if true, jump if false, operand."""
 
 
-def make_filter(*, signals: bool) -> SeccompProgram:
+def make_filter(*, signals: bool, zygote: bool) -> SeccompProgram:
     """The filter for this machine; without `signals` a program can send none, not even to itself.
+
+    With `zygote` it can be put in force in the zygote, which then makes PID namespaces and changes users as before.
 
     Raises:
         OSError: no system call numbers are known for this machine.
     """
     numbers = syscalls.checked(MACHINE)
-    leaves = {number: [_return(_ALLOW)] for number in syscalls.allowed(MACHINE, signals=signals)}
+    leaves = {number: [_return(_ALLOW)] for number in syscalls.allowed(MACHINE, signals=signals, zygote=zygote)}
     leaves[numbers["clone"]] = _unless_any_bit(argument=0, bits=NAMESPACES)
     leaves[numbers["clone3"]] = [_return(_ERRNO | errno.ENOSYS)]  # its flags are out of sight; the C library uses clone
     leaves[numbers["ioctl"]] = _if_one_of(argument=1, values=_IOCTLS)
     leaves[numbers["prctl"]] = _if_one_of(argument=0, values=_PRCTLS)
     leaves[numbers["socketpair"]] = _if_one_of(argument=0, values=[_AF_UNIX])
+    if zygote:
+        leaves[numbers["unshare"]] = _if_one_of(argument=0, values=[CLONE_NEWPID])
     instructions = [
         (_LOAD, 0, 0, _ARCHITECTURE_AT),
         (_JUMP_EQUAL, 1, 0, _ARCHITECTURES[MACHINE]),

@@ -50,18 +50,25 @@ time 201 -, times 100 153, getrusage 98 165, getrlimit 97 163, setrlimit 160 164
 sysinfo 99 179, uname 63 160, getrandom 318 278,
 """
 _SENDING_SIGNALS = "kill 62 129, tkill 200 130, tgkill 234 131, rt_sigqueueinfo 129 138, rt_tgsigqueueinfo 297 240"
-_CHECKED = "clone 56 220, ioctl 16 29, prctl 157 167, socketpair 53 199, clone3 435 435"
+_OF_THE_ZYGOTE = (
+    "pidfd_open 434 434, setns 308 268, setgroups 116 159, setresgid 119 149, setresuid 117 147, capset 126 91"
+)
+_CHECKED = "clone 56 220, ioctl 16 29, prctl 157 167, socketpair 53 199, clone3 435 435, unshare 272 97"
 _COLUMN = {"x86_64": 1, "aarch64": 2}
 
 
-def allowed(machine: str, *, signals: bool) -> list[int]:
-    """The numbers of those that are always allowed on `machine`; those that send a signal, only with `signals`.
+def allowed(machine: str, *, signals: bool, zygote: bool) -> list[int]:
+    """The numbers of those that are always allowed on `machine`.
+
+    Those that send a signal are among them with `signals` only, and what the zygote needs beyond its programs with
+    `zygote` only: without capabilities a program gains nothing by them.
 
     Raises:
         OSError: the machine is neither `x86_64` nor `aarch64`.
     """
     rows = " ".join(line for line in _TABLE.splitlines() if not line.startswith("#"))
-    return sorted(_numbers(f"{rows}, {_SENDING_SIGNALS}" if signals else rows, machine).values())
+    rows += signals * f"{_SENDING_SIGNALS}, " + zygote * _OF_THE_ZYGOTE
+    return sorted(_numbers(rows, machine).values())
 
 
 def checked(machine: str) -> dict[str, int]:

@@ -61,6 +61,7 @@ def main(control: int, lifeline: int, plan: jail.Plan) -> None:
     """Fork the zygote and stay as its guard: it does not outlive the service, which holds the lifeline's other end."""
     line = socket.socket(fileno=fcntl.fcntl(control, fcntl.F_DUPFD_CLOEXEC, _LOWEST_OWN_FD))
     os.close(control)
+    sys.executable = str(Path(sys.executable).resolve())
     if plan["namespaces"]:
         try:
             jail.enter(plan)
