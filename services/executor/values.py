@@ -30,7 +30,9 @@ _TAGS: dict[str, Any] = {"list": list, "tuple": tuple, "set": set, "frozenset": 
 _SCALARS: tuple[Any, ...] = (bool, int, float, complex, str, bytes, bytearray)
 _BASES: tuple[Any, ...] = (*_SCALARS, *_TAGS.values(), dict)
 _TRUSTED_EQUALITY = (OrderedDict, Counter)
-_order_of, _names_in, _name_of = (type.__dict__[name].__get__ for name in ("__mro__", "__dict__", "__name__"))
+_order_of, _names_in, _name_of, _module_of = (
+    type.__dict__[name].__get__ for name in ("__mro__", "__dict__", "__name__", "__module__")
+)
 
 
 class MalformedError(Exception):
@@ -54,12 +56,13 @@ class _TooLargeError(Exception):
 def encode(value: object) -> Encoded:
     """The wire form of `value`; a value that is too deep or too large is opaque."""
     try:
-        return _encode(value, 0, [MAX_NODES])
+        encoded: Encoded = _encode(value, 0, [MAX_NODES])
     except _TooLargeError:
         return _opaque(type(value), " that is too large")
+    return encoded
 
 
-def _encode(value: Any, depth: int, left: list[int]) -> Encoded:
+def _encode(value: Any, depth: int, left: list[int]) -> Any:
     """`left` holds one number: how many values may still come."""
     kind = type(value)
     if kind is int:
@@ -134,8 +137,10 @@ def _copy(base: Any) -> Callable[[Any], Any]:
 
 
 def _is_numpys_scalar(kind: type) -> bool:
-    module = _names_in(kind).get("__module__")
-    return _name_of(kind) == "generic" and type(module) is str and module == "numpy"
+    if _name_of(kind) != "generic":
+        return False
+    module = _module_of(kind)
+    return type(module) is str and module == "numpy"
 
 
 def _item(value: Any) -> Any:
@@ -205,6 +210,7 @@ def _decode_scalar(tag: str, rest: list[Any]) -> object:
             value: Any = int(digits, 16)
         case "float", [digits]:
             value = float.fromhex(digits)
+            return value if value.hex() == digits else _refuse("not as it is written")
         case "complex", [real, imaginary]:
             value = complex(float.fromhex(real), float.fromhex(imaginary))
         case "str", [digits]:

@@ -1,53 +1,14 @@
 """Values cross the wall as data: exact builtin types, nothing else, and never too much."""
 
-import contextlib
 import json
 import math
+import threading
 from collections import Counter, OrderedDict, defaultdict, namedtuple
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from services.executor.values import MAX_DEPTH, MalformedError, Opaque, decode, encode
-
-scalars = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False)
-    | st.text()
-    | st.binary()
-    | st.complex_numbers(allow_nan=False)
-)
-hashables = st.recursive(
-    scalars, lambda inner: st.tuples(inner, inner) | st.frozensets(inner, max_size=3), max_leaves=8
-)
-values = st.recursive(
-    hashables,
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.tuples(inner)
-        | st.sets(hashables, max_size=3)
-        | st.dictionaries(hashables, inner, max_size=3)
-    ),
-    max_leaves=20,
-)
-wire = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(
-        st.sampled_from(["int", "float", "set", "dict", "range", "list", "opaque"]) | inner, max_size=4
-    ),
-    max_leaves=20,
-)
-
-
-@given(values)
-def test_every_builtin_value_comes_back_as_it_was(value: Any) -> None:
-    found = decode(json.loads(json.dumps(encode(value))))
-    assert type(found) is type(value)
-    assert found == value
 
 
 def test_huge_integers_range_bytearray_and_nan_come_back() -> None:
@@ -96,14 +57,8 @@ def test_a_cycle_and_an_abyss_are_opaque() -> None:
     assert isinstance(decode(encode(abyss)), Opaque)
 
 
-@given(wire)
-def test_decoding_anything_gives_a_value_or_says_malformed(encoded: Any) -> None:
-    with contextlib.suppress(MalformedError):
-        decode(encoded)
-
-
 def test_keys_of_one_hash_are_refused() -> None:
-    colliding = ["dict", *([["int", f"{number * (2**61 - 1):x}"], 0] for number in range(1, 2000))]
+    colliding = ["dict", *([["int", f"{number * (2**61 - 1):x}"], 0] for number in range(8, 2000))]
     with pytest.raises(MalformedError, match="hash"):
         decode(colliding)
 
@@ -112,3 +67,152 @@ def test_a_range_of_no_step_and_a_bare_float_are_malformed() -> None:
     for encoded in (["range", "1", "2", "0"], 1.5, ["code", "x"], [], ["set", ["list"]], {"a": 1}):
         with pytest.raises(MalformedError):
             decode(encoded)
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        ["dict", "ab"],
+        ["dict", [1, 2, 3]],
+        ["dict", [1, 2], [1, 3]],
+        ["set", 1, 1],
+        ["set", 1, True],
+        ["int", "1"],
+        ["int", " ffffffffffffffffffff"],
+        ["int", "0xffffffffffffffffffff"],
+        ["int", "ffffffffffffffffffff", "1"],
+        ["int", 5, "ffffffffffffffffffff"],
+        ["float", "1.5"],
+        ["float", "infinity"],
+        ["bytes", "a b c d"],
+        ["str", "6162"],
+        ["range", "1", "2"],
+        ["list", 2**63],
+        ["opaque", 1],
+        ["opaque"],
+        [["list"], 1],
+    ],
+    ids=str,
+)
+def test_what_encoding_never_writes_is_malformed(encoded: object) -> None:
+    with pytest.raises(MalformedError):
+        decode(encoded)
+
+
+def test_two_surrogates_do_not_become_one_character() -> None:
+    for text in ("\ud83d\ude00", "\ud800", "\U0001f600", "é"):
+        found = decode(json.loads(json.dumps(encode(text))))
+        assert [ord(character) for character in str(found)] == [ord(character) for character in text]
+
+
+class LyingMeta(type):
+    """Answers for its classes whatever is asked."""
+
+    @property
+    def __mro__(cls) -> Any:
+        raise AssertionError("nobody asks")
+
+    @property
+    def __dict__(cls) -> Any:
+        raise AssertionError("nobody asks")
+
+    @property
+    def __name__(cls) -> Any:
+        raise AssertionError("nobody asks")
+
+    def __eq__(cls, other: object) -> bool:
+        raise AssertionError("nobody asks")
+
+    def __hash__(cls) -> int:
+        raise AssertionError("nobody asks")
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        raise AssertionError("nobody asks")
+
+    def __subclasscheck__(cls, subclass: type) -> bool:
+        raise AssertionError("nobody asks")
+
+
+def lying_methods(base: type) -> dict[str, Any]:
+    """All that a subclass of `base` can say of itself, but for its equality."""
+
+    def refuse(*arguments: Any) -> Any:
+        raise AssertionError("nobody asks")
+
+    names = "__iter__ __len__ __repr__ __str__ __int__ __index__ __float__ __complex__ __bytes__ __reduce__ __format__"
+    more = "__getitem__ __contains__ __bool__ __getattribute__ items keys values hex real imag __class__ copy isascii"
+    return {name: property(refuse) if name == "__class__" else refuse for name in (*names.split(), *more.split())}
+
+
+@pytest.mark.parametrize("value", [7, 1.5, 2j, "ab", b"ab", bytearray(b"ab"), [1], (1,), {1}, frozenset({1}), {1: 2}])
+@pytest.mark.parametrize("meta", [type, LyingMeta])
+def test_a_subclass_that_lies_about_everything_travels_as_the_data_it_has(value: Any, meta: type) -> None:
+    liar = meta("Liar", (type(value),), lying_methods(type(value)))
+    found = decode(
+        encode(
+            type(value).__new__(liar, value) if type(value) not in (list, set, dict, bytearray) else filled(liar, value)
+        )
+    )
+    assert type(found) is type(value)
+    assert found == value
+
+
+def filled(liar: Any, value: Any) -> Any:
+    instance = type(value).__new__(liar)
+    type(value).__init__(instance, value)
+    return instance
+
+
+def test_a_metaclass_with_an_order_of_its_own_gains_nothing() -> None:
+    class Orderly(type):
+        def mro(cls) -> list[type]:
+            return [cls, object]
+
+    class Free(metaclass=Orderly):
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        __hash__ = object.__hash__
+
+    assert isinstance(decode(encode(Free())), Opaque)
+
+
+def test_a_lying_class_name_is_cut() -> None:
+    assert len(str(encode(type("x" * 10**6, (), {})()))) < 300
+
+
+def test_scalars_of_numpy_travel_as_pythons_own() -> None:
+    numpy = pytest.importorskip("numpy")
+    for scalar, value in (
+        (numpy.int64(3), 3),
+        (numpy.float64(1.5), 1.5),
+        (numpy.float32(0.5), 0.5),
+        (numpy.str_("a"), "a"),
+    ):
+        found = decode(encode([scalar]))
+        assert found == [value]
+        assert type(found[0]) is type(value)  # type: ignore[index]
+    truth = decode(encode(numpy.bool_(True)))
+    assert truth == True  # noqa: E712
+    assert truth is not True
+    assert isinstance(decode(encode(numpy.array([1, 2]))), Opaque)
+
+
+def test_a_dict_that_grows_while_it_is_encoded_is_one_snapshot() -> None:
+    grown = {number: [number] for number in range(100)}
+    stop = threading.Event()
+
+    def grow() -> None:
+        number = 100
+        while not stop.is_set() and number < 10**5:
+            grown[number] = [number]
+            number += 1
+
+    thread = threading.Thread(target=grow)
+    thread.start()
+    try:
+        for _ in range(20):
+            assert isinstance(decode(encode(grown)), (dict, Opaque))
+    finally:
+        stop.set()
+        thread.join()
