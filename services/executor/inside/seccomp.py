@@ -19,6 +19,13 @@ _NUMBER_AT, _ARCHITECTURE_AT, _ARGUMENTS_AT = 0, 4, 16
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
 _AF_UNIX = 1
+_SOCK_STREAM, _SOCK_SEQPACKET, _SOCK_CLOEXEC, _SOCK_NONBLOCK = 1, 5, 0x80000, 0x800
+_PAIRS = tuple(  # a datagram socket, even of a pair, can be sent from to any address; these can't
+    kind | cloexec | nonblock
+    for kind in (_SOCK_STREAM, _SOCK_SEQPACKET)
+    for cloexec in (0, _SOCK_CLOEXEC)
+    for nonblock in (0, _SOCK_NONBLOCK)
+)
 _TERMINAL_SIZE_AND_MODE, _BYTES_WAITING, _NON_BLOCKING, _CLOSE_ON_EXEC = (
     (0x5401, 0x5413),
     0x541B,
@@ -46,7 +53,7 @@ def make_filter(*, signals: bool, zygote: bool) -> SeccompProgram:
     leaves[numbers["clone3"]] = [_return(_ERRNO | errno.ENOSYS)]  # its flags are out of sight; the C library uses clone
     leaves[numbers["ioctl"]] = _if_one_of(argument=1, values=_IOCTLS)
     leaves[numbers["prctl"]] = _if_one_of(argument=0, values=_PRCTLS)
-    leaves[numbers["socketpair"]] = _if_one_of(argument=0, values=[_AF_UNIX])
+    leaves[numbers["socketpair"]] = _if_both(_if_one_of(0, [_AF_UNIX]), _if_one_of(1, _PAIRS))
     if zygote:
         leaves[numbers["unshare"]] = _if_one_of(argument=0, values=[CLONE_NEWPID])
     instructions = [
@@ -91,6 +98,11 @@ def _argument(number: int) -> Instruction:
 def _if_one_of(argument: int, values: Sequence[int]) -> list[Instruction]:
     tests = [(_JUMP_EQUAL, len(values) - at, 0, value) for at, value in enumerate(values)]
     return [_argument(argument), *tests, _return(_ERRNO | errno.EPERM), _return(_ALLOW)]
+
+
+def _if_both(first: list[Instruction], second: list[Instruction]) -> list[Instruction]:
+    """Go on to `second` where `first` would have allowed."""
+    return [*first[:-1], *second]
 
 
 def _unless_any_bit(argument: int, bits: int) -> list[Instruction]:
