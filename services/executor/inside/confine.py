@@ -61,7 +61,9 @@ def prepare(plan: Plan) -> Walls:
     layers, missing = ["namespaces"] if in_jail else [], dict[str, str]()
     ruleset = system_calls = None
     try:
-        system_calls = seccomp.make_filter(signals=_may_signal(plan), zygote=in_jail)
+        system_calls = seccomp.make_filter(
+            signals=_may_signal(plan), attributes=in_jail or plan["uids"] is not None, zygote=in_jail
+        )
         layers.append("seccomp")
     except OSError as error:
         missing["seccomp"] = str(error)

@@ -39,8 +39,11 @@ Instruction = tuple[int, int, int, int]
 """Code, jump if true, jump if false, operand."""
 
 
-def make_filter(*, signals: bool, zygote: bool) -> SeccompProgram:
+def make_filter(*, signals: bool, attributes: bool, zygote: bool) -> SeccompProgram:
     """The filter for this machine; without `signals` a program can send none, not even to itself.
+
+    Without `attributes` the modes, owners and times of files stay what they are, and a program is not told: honest ones
+    set them where they copy, and look at them hardly ever.
 
     With `zygote` it can be put in force in the zygote, which then makes PID namespaces and changes users as before.
 
@@ -54,6 +57,8 @@ def make_filter(*, signals: bool, zygote: bool) -> SeccompProgram:
     leaves[numbers["ioctl"]] = _if_one_of(argument=1, values=_IOCTLS)
     leaves[numbers["prctl"]] = _if_one_of(argument=0, values=_PRCTLS)
     leaves[numbers["socketpair"]] = _if_both(_if_one_of(0, [_AF_UNIX]), _if_one_of(1, _PAIRS))
+    if not attributes:
+        leaves |= {number: [_return(_ERRNO)] for number in syscalls.of_attributes(MACHINE)}
     if zygote:
         leaves[numbers["unshare"]] = _if_one_of(argument=0, values=[CLONE_NEWPID])
     instructions = [

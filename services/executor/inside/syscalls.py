@@ -53,6 +53,10 @@ _SENDING_SIGNALS = "kill 62 129, tkill 200 130, tgkill 234 131, rt_sigqueueinfo 
 _OF_THE_ZYGOTE = (
     "pidfd_open 434 434, setns 308 268, setgroups 116 159, setresgid 119 149, setresuid 117 147, capset 126 91"
 )
+_ATTRIBUTES = """
+chmod 90 -, fchmod 91 52, fchmodat 268 53, chown 92 -, fchown 93 55, lchown 94 -, fchownat 260 54, utime 132 -,
+utimes 235 -, futimesat 261 -, utimensat 280 88
+"""
 _CHECKED = "clone 56 220, ioctl 16 29, prctl 157 167, socketpair 53 199, clone3 435 435, unshare 272 97"
 _COLUMN = {"x86_64": 1, "aarch64": 2}
 
@@ -78,6 +82,15 @@ def checked(machine: str) -> dict[str, int]:
         OSError: as above.
     """
     return _numbers(_CHECKED, machine)
+
+
+def of_attributes(machine: str) -> list[int]:
+    """The numbers of those that change the mode, owner or times of a file; they are among the allowed.
+
+    Raises:
+        OSError: as above.
+    """
+    return list(_numbers(_ATTRIBUTES, machine).values())
 
 
 def _numbers(rows: str, machine: str) -> dict[str, int]:
