@@ -20,7 +20,11 @@ BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
+    ast.BitAnd: operator.and_,
+    ast.BitOr: operator.or_,
+    ast.BitXor: operator.xor,
 }
+_OF_SETS = (ast.Sub, ast.BitAnd, ast.BitOr, ast.BitXor)
 UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
@@ -30,7 +34,12 @@ UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
 _PURE: dict[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (abs, bool, complex, dict, float, frozenset, int, len, list, max, min, round, set, sorted, str, sum)
-} | {"tuple": tuple}
+} | {"tuple": tuple, "range": lambda *bounds: _short(range(*bounds))}
+_ROWS: dict[str, Callable[..., list[Any]]] = {
+    "enumerate": lambda *arguments: list(enumerate(*arguments)),
+    "zip": lambda *rows: list(zip(*rows, strict=False)),
+}
+"""As a row to be gone through only: an iterator is not its list."""
 _MATH = {"pi": math.pi, "e": math.e, "tau": math.tau, "inf": math.inf, "nan": math.nan}
 TYPES: dict[str, type] = {
     kind.__name__: kind for kind in (bool, bytes, complex, dict, float, frozenset, int, list, set, str, tuple)
@@ -53,6 +62,25 @@ def fold(node: ast.expr, rebound: Set[str] = frozenset()) -> Any:
         raise NotConstantError(type(error).__name__) from error
 
 
+def fold_row(node: ast.expr, rebound: Set[str] = frozenset()) -> list[Any]:
+    """The items of a constant expression over which a loop goes.
+
+    Raises:
+        NotConstantError: it is none, or not to be gone through in a known order.
+    """
+    match node:
+        case ast.Call(ast.Name("zip" | "enumerate" as name), arguments, []) if name not in rebound:
+            return _ROWS[name](*(fold_row(argument, rebound) for argument in arguments))
+        case ast.Call(ast.Attribute(mapping, "items"), [], []):
+            pairs = fold(mapping, rebound)
+            if isinstance(pairs, dict):
+                return list(pairs.items())
+    items = fold(node, rebound)
+    if isinstance(items, (list, tuple, str, dict, range)):
+        return list(items)
+    raise NotConstantError(type(items).__name__)
+
+
 def _fold(node: ast.expr, rebound: Set[str]) -> Any:
     match node:
         case ast.Constant(value):
@@ -64,8 +92,6 @@ def _fold(node: ast.expr, rebound: Set[str]) -> Any:
             return {_fold(key, rebound): _fold(value, rebound) for key, value in zip(keys, values, strict=True) if key}
         case ast.UnaryOp(sign, operand):
             return UNARY[type(sign)](_fold(operand, rebound))
-        case ast.BinOp(left, ast.Pow(), right):
-            return _power(_fold(left, rebound), _fold(right, rebound))
         case ast.BinOp(left, sign, right):
             return calculate(sign, _fold(left, rebound), _fold(right, rebound))
         case ast.Attribute(ast.Name("math"), name) if "math" not in rebound:
@@ -79,11 +105,13 @@ def _fold(node: ast.expr, rebound: Set[str]) -> Any:
 
 
 def calculate(sign: ast.operator, left: Any, right: Any) -> Any:
-    """`left sign right`, where the result can be neither large nor anything but arithmetic.
+    """`left sign right`, where the result can be neither large nor anything but arithmetic or sets.
 
     Raises:
         TypeError: an operand is not one that the judge calculates with.
     """
+    if isinstance(sign, ast.Pow):
+        return _power(left, right)
     if type(sign) not in BINARY:
         raise TypeError(f"unsupported operator {type(sign).__name__}")
     if (
@@ -92,8 +120,8 @@ def calculate(sign: ast.operator, left: Any, right: Any) -> Any:
         or (isinstance(sign, ast.Add) and type(left) is type(right))
     ):
         return BINARY[type(sign)](left, right)
-    if isinstance(sign, ast.Sub) and all(isinstance(operand, (set, frozenset)) for operand in (left, right)):
-        return left - right
+    if isinstance(sign, _OF_SETS) and all(isinstance(operand, (set, frozenset)) for operand in (left, right)):
+        return BINARY[type(sign)](left, right)
     raise TypeError(f"unsupported operand types: {type(left).__name__} and {type(right).__name__}")
 
 
@@ -114,8 +142,14 @@ def _repeats_a_little(sign: ast.operator, left: Any, right: Any) -> bool:
 def _power(base: Any, exponent: Any) -> Any:
     if isinstance(base, int) and isinstance(exponent, int):
         if base.bit_length() * max(exponent, 1) > _MOST_BITS:
-            raise NotConstantError("a large power")
+            raise TypeError("a large power")
         return base**exponent
     if isinstance(base, (int, float)) and isinstance(exponent, (int, float)):
         return base**exponent
-    raise NotConstantError("a power of no numbers")
+    raise TypeError("a power of no numbers")
+
+
+def _short(row: range) -> range:
+    if len(row) > _MOST_ITEMS:
+        raise ValueError("a long range")
+    return row

@@ -18,6 +18,12 @@ def parse_statements(source: str) -> list[ast.stmt]:
         return ast.parse(source).body
 
 
+def parse_expression(source: str) -> ast.expr:
+    """The expression that `source` is; raises one of `PARSE_ERRORS`."""
+    with _one_at_a_time:
+        return ast.parse(source, mode="eval").body
+
+
 def parse_literal(source: str) -> Any:
     """The value of a Python literal; raises `TypeError` or one of `PARSE_ERRORS`."""
     with _one_at_a_time:

@@ -1,0 +1,229 @@
+"""Tells which expressions of a test come to the program's own answer, so that they may be computed inside.
+
+A program is free to compute an answer as it likes: only the right value is right. It is not free to say how an answer
+compares. So what is asked of it may be wrapped in `sorted(...)` or `len(...)` or indexed, where an object that lies
+gains no more than a list or number would; but no wrapper may hold a comparison, a function of the test's, or data
+besides the answer: of `operator.sub(f(1), 2) == 0` and `f(1).count("abc") == 1` the program could guess the value.
+
+Names that the test binds are followed only where it is a plain row of assignments, calls and asserts.
+"""
+
+import ast
+import builtins
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, replace
+
+from services.executor.folding import TYPES, NotConstantError, fold
+
+_BUILTINS = frozenset(dir(builtins)) | {"isclose", "allclose", "array_equal", "approx"}
+_METHODS = frozenset(name for kind in TYPES.values() for name in dir(kind))
+_WRAPPERS = frozenset(
+    "dict float frozenset int iter len list max min next repr reversed round set sorted str sum tuple".split()  # noqa: SIM905
+)
+_EVALUATING = frozenset({"eval", "exec"})
+_WRAPPING_ATTRIBUTES = frozenset({"ceil", "deepcopy", "dumps", "fabs", "floor", "loads", "sqrt", "trunc"})
+_JUDGED_OUTSIDE = {("math", None), ("pytest", None)}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What the names of a test stand for; any other name that is no builtin is the program's.
+
+    `rebound` are all that the test binds. Of those, in a plain test, `inputs` are made without the program, `answers`
+    come from it, `objects` are instances of its classes.
+    """
+
+    rebound: Set[str]
+    inputs: Set[str] = frozenset()
+    answers: Set[str] = frozenset()
+    objects: Set[str] = frozenset()
+
+    def is_constant(self, node: ast.expr) -> bool:
+        try:
+            fold(node, self.rebound)
+        except NotConstantError:
+            return False
+        return True
+
+    def is_own(self, node: ast.expr) -> bool:
+        """True for an answer just as the program gave it, or a part of that: its truth may be asked inside."""
+        match node:
+            case ast.Name(name):
+                return name in self.answers
+            case ast.Attribute(value):
+                return self.is_own(value) or self._is_object(value)
+            case ast.Subscript(value, index):
+                return self.is_own(value) and self._is_index(index)
+            case ast.Call(ast.Name(name)):
+                return self._is_programs(name) and not self._shows_an_answer(node)
+            case ast.Call(ast.Attribute(base, method), arguments, keywords):
+                if self._is_object(base):
+                    return not self._shows_an_answer(node)
+                return method not in _METHODS and not arguments and not keywords and self.is_own(base)
+        return False
+
+    def is_answer(self, node: ast.expr) -> bool:
+        """True where `node` comes to what the program has to know, and to no judgement of it."""
+        match node:
+            case _ if self.is_own(node):
+                return True
+            case ast.Name(name):
+                return name in self.inputs or (name not in self.rebound and name not in _BUILTINS)
+            case ast.Attribute(value) | ast.Call(ast.Attribute(value, "keys" | "values" | "items"), [], []):
+                return self.is_answer(value)
+            case ast.Subscript(value, index):
+                return self.is_answer(value) and self._is_index(index)
+            case ast.Tuple(items) | ast.List(items) | ast.Set(items):
+                return bool(items) and all(self.is_answer(item) for item in items)
+            case ast.ListComp(item, loops) | ast.SetComp(item, loops) | ast.GeneratorExp(item, loops):
+                return self._collects([item], loops)
+            case ast.DictComp(key, value, loops):
+                return self._collects([key, value], loops)
+            case ast.Call():
+                return self._is_wrapper(node)
+        return False
+
+    def _is_wrapper(self, node: ast.Call) -> bool:
+        match node:
+            case ast.Call(ast.Name(name), arguments, []) if all(map(self.is_constant, arguments)):
+                return name not in self.rebound and name not in _EVALUATING
+            case ast.Call(ast.Name("map"), [ast.Name(name), argument], []):
+                return self._wraps(name) and self.is_answer(argument)
+            case ast.Call(ast.Name("round"), [argument, digits], []):
+                return self._wraps("round") and self.is_answer(argument) and self.is_constant(digits)
+            case ast.Call(ast.Name(name), [argument], keywords):
+                return self._wraps(name) and self.is_answer(argument) and all(map(self._orders, keywords))
+            case ast.Call(ast.Attribute(ast.Constant(str()), "join"), [argument], []):
+                return self.is_answer(argument)
+            case ast.Call(ast.Attribute(ast.Name(module), name), [argument], []):
+                known = name in _WRAPPING_ATTRIBUTES and module not in self.inputs | self.answers
+                return known and self.is_answer(argument)
+            case ast.Call(ast.Attribute(base, method), [], []):
+                return method in _METHODS and not method.startswith(("is", "__")) and self.is_answer(base)
+        return False
+
+    def _wraps(self, name: str) -> bool:
+        return name in _WRAPPERS and name not in self.rebound
+
+    def _orders(self, keyword: ast.keyword) -> bool:
+        """True for `reverse=True`, and for a `key` that takes its argument to pieces."""
+        match keyword:
+            case ast.keyword("reverse", value):
+                return self.is_constant(value)
+            case ast.keyword("key", ast.Name(name)):
+                return self._wraps(name)
+            case ast.keyword("key", ast.Lambda(ast.arguments([], [ast.arg(name)], None, [], [], None, []), body)):
+                return replace(self, answers=self.answers | {name}).is_answer(body)
+        return False
+
+    def _collects(self, items: list[ast.expr], loops: list[ast.comprehension]) -> bool:
+        scope = self
+        for loop in loops:
+            if loop.ifs or loop.is_async:
+                return False
+            names = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
+            if scope.is_constant(loop.iter) or not scope._mentions_an_answer(loop.iter):
+                scope = replace(scope, inputs=scope.inputs | names, answers=scope.answers - names)
+            elif scope.is_answer(loop.iter):
+                scope = replace(scope, inputs=scope.inputs - names, answers=scope.answers | names)
+            else:
+                return False
+        return all(scope.is_answer(item) for item in items)
+
+    def _is_programs(self, name: str) -> bool:
+        return name in self.answers or (name not in _BUILTINS and name not in self.rebound and "*" not in self.rebound)
+
+    def _is_object(self, node: ast.expr) -> bool:
+        """True for a class of the program's or an instance of one; a capital letter tells a class."""
+        match node:
+            case ast.Name(name):
+                return name in self.objects or (name[:1].isupper() and self._is_programs(name))
+            case ast.Call(ast.Name(name), arguments):
+                shows = any(self._mentions_an_answer(argument) for argument in arguments)
+                return name[:1].isupper() and self._is_programs(name) and not shows
+        return False
+
+    def _is_index(self, node: ast.expr) -> bool:
+        if isinstance(node, ast.Slice):
+            return all(part is None or self.is_constant(part) for part in (node.lower, node.upper, node.step))
+        return self.is_constant(node)
+
+    def _shows_an_answer(self, call: ast.Call) -> bool:
+        """True where a function is given an answer and something else, and so may be there to compare them."""
+        arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
+        shown = [argument for argument in arguments if self._mentions_an_answer(argument)]
+        return bool(shown) and (len(arguments) > 1 or not self.is_answer(shown[0]))
+
+    def _mentions_an_answer(self, node: ast.AST) -> bool:
+        for each in ast.walk(node):
+            match each:
+                case ast.Name(name) if name in self.answers:
+                    return True
+                case ast.Call(ast.Name(name)) if self._is_programs(name) and not name[:1].isupper():
+                    return True
+                case ast.Call(ast.Attribute(base)) if self._is_object(base):
+                    return True
+        return False
+
+
+def read_scope(body: list[ast.stmt], before: Iterable[ast.stmt] = ()) -> Scope:
+    """The scope of a test's statements; `before` are those of a setup that runs ahead of it."""
+    scope = Scope(_bound_names([*before, *body]))
+    if any(isinstance(node, ast.NamedExpr) for statement in body for node in ast.walk(statement)):
+        return scope
+    followed: Scope | None = scope
+    for statement in body:
+        if not isinstance(statement, (ast.Assert, ast.Import, ast.ImportFrom, ast.Pass)):
+            followed = followed and _follow(followed, statement)
+    return followed or scope
+
+
+def _follow(scope: Scope, statement: ast.stmt) -> Scope | None:
+    """The scope behind an assignment or call; None where what it does to names is not followed."""
+    match statement:
+        case ast.Expr(ast.Constant()):
+            return scope
+        case ast.Expr(ast.Call() as call) if scope.is_own(call):
+            return scope
+        case ast.Expr(ast.Call(ast.Attribute(ast.Name(name)), arguments, [])):
+            harmless = name not in scope.inputs | scope.answers | scope.objects
+            return scope if harmless and all(map(scope.is_constant, arguments)) else None
+        case ast.Assign([ast.Attribute(base)], value) if not scope._mentions_an_answer(value):
+            return scope if scope.is_own(base) or scope._is_object(base) else None
+        case ast.Assign([ast.Name(name)], value):
+            return _assign(scope, {name}, value)
+        case ast.Assign([ast.Tuple(targets)], value) if all(isinstance(target, ast.Name) for target in targets):
+            return _assign(scope, {target.id for target in targets if isinstance(target, ast.Name)}, value)
+    return None
+
+
+def _assign(scope: Scope, names: set[str], value: ast.expr) -> Scope | None:
+    inputs, answers, objects = scope.inputs - names, scope.answers - names, scope.objects - names
+    if scope._is_object(value):
+        return replace(scope, inputs=inputs, answers=answers, objects=objects | names)
+    if scope.is_constant(value) or not scope._mentions_an_answer(value):
+        return replace(scope, inputs=inputs | names, answers=answers, objects=objects)
+    if scope.is_answer(value):
+        return replace(scope, inputs=inputs, answers=answers | names, objects=objects)
+    return None
+
+
+def _bound_names(body: list[ast.stmt]) -> Set[str]:
+    """Names to which the test itself gives a meaning; `import math` gives `math` none that it had not."""
+    names: set[str] = set()
+    for node in (node for statement in body for node in ast.walk(statement)):
+        match node:
+            case ast.ImportFrom("math" | "pytest", aliases):
+                names |= {alias.name for alias in aliases if alias.asname or alias.name not in ("isclose", "approx")}
+                names |= {alias.asname for alias in aliases if alias.asname}
+            case ast.Import(aliases) | ast.ImportFrom(_, aliases):
+                names |= {
+                    (alias.asname or alias.name).partition(".")[0]
+                    for alias in aliases
+                    if (alias.name, alias.asname) not in _JUDGED_OUTSIDE
+                }
+            case ast.Name(name, ast.Store() | ast.Del()) | ast.FunctionDef(name) | ast.AsyncFunctionDef(name):
+                names.add(name)
+            case ast.ClassDef(name) | ast.arg(name) | ast.ExceptHandler(_, str(name)):
+                names.add(name)
+    return names
