@@ -2,7 +2,6 @@
 
 import os
 import sys
-import sysconfig
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import metadata
@@ -14,7 +13,7 @@ DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
 def readable(packages: Iterable[str]) -> list[str]:
     """Paths of this machine that programs may read and execute; none lies below another."""
-    python = (sys.base_prefix, str(Path(os.__file__).parent), sysconfig.get_paths()["platstdlib"])
+    python = (sys.base_prefix, sys.base_exec_prefix, str(Path(os.__file__).parent))
     wanted = [Path(path) for path in (*_SYSTEM, *python, *_files_of(packages))]
     wanted = [path for path in wanted if path.exists()]
     return sorted({str(path) for path in wanted if not any(other in path.parents for other in wanted)})

@@ -69,7 +69,8 @@ def prepare(plan: Plan) -> Walls:
         missing["seccomp"] = str(error)
     try:
         folder = FOLDER if in_jail else Path(plan["folder"])
-        ruleset = landlock.make_ruleset(map(Path, plan["readable"]), map(Path, plan["devices"]), folder)
+        listable = plan["paths"] if in_jail else ()  # there is nothing in them but the packages
+        ruleset = landlock.make_ruleset(plan["readable"], plan["devices"], folder, listable)
         layers.append("landlock")
     except OSError as error:
         missing["landlock"] = str(error)

@@ -36,8 +36,8 @@ def version() -> int:
     return syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _ASK_VERSION)
 
 
-def make_ruleset(readable: Iterable[Path], devices: Iterable[Path], folder: Path) -> int:
-    """A descriptor of the rules.
+def make_ruleset(readable: Iterable[str], devices: Iterable[str], folder: Path, listable: Iterable[str]) -> int:
+    """A descriptor of the rules; folders below those that are `listable` may be listed, and no more.
 
     Raises:
         OSError: there is no Landlock, or `folder` does not exist.
@@ -49,8 +49,10 @@ def make_ruleset(readable: Iterable[Path], devices: Iterable[Path], folder: Path
     size = 24 if scopes else 16 if network else 8
     ruleset = syscall(_CREATE_RULESET, handled, ctypes.c_size_t(size), 0)
     for path in readable:
-        rights = _EXECUTE | _READ_FILE | _READ_DIR if path.is_dir() else _EXECUTE | _READ_FILE
+        rights = _EXECUTE | _READ_FILE | _READ_DIR if Path(path).is_dir() else _EXECUTE | _READ_FILE
         _allow(ruleset, path, rights & known)
+    for path in listable:
+        _allow(ruleset, path, _READ_DIR)
     for path in devices:
         _allow(ruleset, path, _READ_FILE | _WRITE_FILE)
     anything = known & ~(_EXECUTE | _MAKE_CHARACTER_DEVICE | _MAKE_BLOCK_DEVICE)
@@ -58,7 +60,7 @@ def make_ruleset(readable: Iterable[Path], devices: Iterable[Path], folder: Path
     return ruleset
 
 
-def _allow(ruleset: int, path: Path, rights: int, *, required: bool = False) -> None:
+def _allow(ruleset: int, path: str | Path, rights: int, *, required: bool = False) -> None:
     with suppress(*(() if required else (FileNotFoundError, PermissionError))):
         beneath = os.open(path, os.O_PATH)
         try:
