@@ -1,5 +1,6 @@
 """docker-compose.yml and its .env."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ def test_service_is_confined(name: str, compose: dict[str, Any]) -> None:
     service = compose["services"][name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
-    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["security_opt"][:1] == ["no-new-privileges:true"]
+    assert service["security_opt"][1:] == [] or name == "executor"
     assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory", "pids"}
     assert not {"privileged", "cap_add", "devices", "network_mode", "pid", "ipc", "userns_mode"} & set(service)
 
@@ -32,6 +34,17 @@ def test_executor_has_no_way_out_and_no_published_port(compose: dict[str, Any]) 
     assert compose["networks"]["sandbox"]["internal"] is True
     assert "ports" not in executor
     assert "volumes" not in executor
+
+
+def test_executor_may_make_namespaces_and_little_else(compose: dict[str, Any], root: Path) -> None:
+    executor = compose["services"]["executor"]
+    assert executor["security_opt"][1:] == ["seccomp=docker/executor-seccomp.json", "apparmor=unconfined"]
+    assert executor["environment"]["LINEWISE_ALLOW_WEAK_ISOLATION"].endswith(":-0}")
+    [rule] = json.loads((root / "docker/executor-seccomp.json").read_text())["syscalls"]
+    assert rule["action"] == "SCMP_ACT_ERRNO"
+    refused = set(rule["names"])
+    assert refused >= {"bpf", "init_module", "io_uring_setup", "kexec_load", "keyctl", "open_by_handle_at", "ptrace"}
+    assert not refused & {"clone", "mount", "mount_setattr", "move_mount", "open_tree", "pivot_root", "setns", "unshare"}
 
 
 def test_only_the_executors_callers_share_its_network(compose: dict[str, Any]) -> None:
