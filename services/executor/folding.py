@@ -25,6 +25,7 @@ BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.BitXor: operator.xor,
 }
 _OF_SETS = (ast.Sub, ast.BitAnd, ast.BitOr, ast.BitXor)
+_SETS = (set, frozenset, type({}.keys()), type({}.items()))
 UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
@@ -120,8 +121,10 @@ def calculate(sign: ast.operator, left: Any, right: Any) -> Any:
         or (isinstance(sign, ast.Add) and type(left) is type(right))
     ):
         return BINARY[type(sign)](left, right)
-    if isinstance(sign, _OF_SETS) and all(isinstance(operand, (set, frozenset)) for operand in (left, right)):
+    if isinstance(sign, _OF_SETS) and all(isinstance(operand, _SETS) for operand in (left, right)):
         return BINARY[type(sign)](left, right)
+    if isinstance(sign, ast.BitOr) and isinstance(left, dict) and isinstance(right, dict):
+        return left | right
     raise TypeError(f"unsupported operand types: {type(left).__name__} and {type(right).__name__}")
 
 
