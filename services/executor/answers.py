@@ -14,6 +14,7 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
 
 from services.executor.folding import TYPES, NotConstantError, fold
+from services.executor.parsing import walk
 
 _BUILTINS = frozenset(dir(builtins)) | {"isclose", "allclose", "array_equal", "approx"}
 _METHODS = frozenset(name for kind in TYPES.values() for name in dir(kind))
@@ -121,7 +122,7 @@ class Scope:
         for loop in loops:
             if loop.ifs or loop.is_async:
                 return False
-            names = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
+            names = {node.id for node in walk(loop.target) if isinstance(node, ast.Name)}
             if scope.is_constant(loop.iter) or not scope._mentions_an_answer(loop.iter):
                 scope = replace(scope, inputs=scope.inputs | names, answers=scope.answers - names)
             elif scope.is_answer(loop.iter):
@@ -155,7 +156,7 @@ class Scope:
         return bool(shown) and (len(arguments) > 1 or not self.is_answer(shown[0]))
 
     def _mentions_an_answer(self, node: ast.AST) -> bool:
-        for each in ast.walk(node):
+        for each in walk(node):
             match each:
                 case ast.Name(name) if name in self.answers:
                     return True
@@ -168,8 +169,9 @@ class Scope:
 
 def read_scope(body: list[ast.stmt], before: Iterable[ast.stmt] = ()) -> Scope:
     """The scope of a test's statements; `before` are those of a setup that runs ahead of it."""
-    scope = Scope(_bound_names([*before, *body]))
-    if any(isinstance(node, ast.NamedExpr) for statement in body for node in ast.walk(statement)):
+    nodes = [node for statement in (*before, *body) for node in walk(statement)]
+    scope = Scope(_bound_names(nodes))
+    if any(isinstance(node, ast.NamedExpr) for node in nodes):
         return scope
     followed: Scope | None = scope
     for statement in body:
@@ -208,10 +210,10 @@ def _assign(scope: Scope, names: set[str], value: ast.expr) -> Scope | None:
     return None
 
 
-def _bound_names(body: list[ast.stmt]) -> Set[str]:
+def _bound_names(nodes: Iterable[ast.AST]) -> Set[str]:
     """Names to which the test itself gives a meaning; `import math` gives `math` none that it had not."""
     names: set[str] = set()
-    for node in (node for statement in body for node in ast.walk(statement)):
+    for node in nodes:
         match node:
             case ast.ImportFrom("math" | "pytest", aliases):
                 names |= {alias.name for alias in aliases if alias.asname or alias.name not in ("isclose", "approx")}

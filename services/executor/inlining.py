@@ -2,6 +2,8 @@
 
 import ast
 
+from services.executor.parsing import walk
+
 _LEAVES_ITS_FUNCTION = (ast.Return, ast.Yield, ast.YieldFrom, ast.Global, ast.Nonlocal, ast.Await)
 
 
@@ -28,7 +30,7 @@ def _only_parameter(function: ast.FunctionDef) -> str | None:
 
 
 def _is_plain(function: ast.FunctionDef) -> bool:
-    inside = [node for statement in function.body for node in ast.walk(statement)]
+    inside = [node for statement in function.body for node in walk(statement)]
     scopes = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
     return not function.decorator_list and not any(
         isinstance(node, (*_LEAVES_ITS_FUNCTION, *scopes)) or _stores(node, function) for node in inside

@@ -2,6 +2,7 @@
 
 import ast
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 _one_at_a_time = threading.Lock()
@@ -29,3 +30,17 @@ def parse_literal(source: str) -> Any:
     with _one_at_a_time:
         tree = ast.parse(source.strip(), mode="eval")
     return ast.literal_eval(tree)
+
+
+def walk(node: ast.AST) -> Iterator[ast.AST]:
+    """`node` and all below it, in no particular order, which is much quicker than `ast.walk`."""
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for name in node._fields:
+            field = getattr(node, name, None)
+            if isinstance(field, list):
+                waiting += [each for each in field if isinstance(each, ast.AST)]
+            elif isinstance(field, ast.AST) and field._fields:
+                waiting.append(field)

@@ -21,7 +21,7 @@ from services.executor.answers import Scope, read_scope
 from services.executor.folding import BINARY, TYPES, UNARY, NotConstantError, calculate, fold
 from services.executor.inlining import inline_check
 from services.executor.nearness import METHODS, VIEWS, Approximately, call_method
-from services.executor.parsing import PARSE_ERRORS, parse_statements
+from services.executor.parsing import PARSE_ERRORS, parse_statements, walk
 from services.executor.sandbox import Step
 from services.executor.unrolling import unroll, write_out_all
 
@@ -80,7 +80,10 @@ def split_assert(code: str, setup: str = "") -> Plan:
     try:
         if len(code) + len(setup) > _MOST_CHARACTERS:
             raise ValueError("too long to be split")
-        return _split_statements(inline_check(parse_statements(code)), parse_statements(setup))
+        before = parse_statements(setup) if setup else []
+        body = parse_statements(code)
+        inlined = inline_check(body)
+        return _split_statements(inlined, before, _Source(code if inlined is body else None))
     except PARSE_ERRORS:
         return Plan((("run", code),), (), Assurance.LOW)
 
@@ -90,21 +93,35 @@ def split_call(call: str, expected: Any) -> Plan:
     return Plan((("value", call),), (Check(1, lambda values: values[0] == expected),), Assurance.HIGH)
 
 
-def _split_statements(body: list[ast.stmt], before: list[ast.stmt]) -> Plan:
+class _Source:
+    """What the nodes of a test were written as; None where that is not known any more."""
+
+    def __init__(self, code: str | None) -> None:
+        self._lines = code.encode().split(b"\n") if code is not None and "\r" not in code else None
+
+    def of(self, node: ast.expr) -> str:
+        """Source of `node`, cut out where it stands on one line, which is much quicker than writing it anew."""
+        if self._lines is None or node.lineno != node.end_lineno:
+            return ast.unparse(node)
+        return self._lines[node.lineno - 1][node.col_offset : node.end_col_offset].decode()
+
+
+def _split_statements(body: list[ast.stmt], before: list[ast.stmt], source: _Source) -> Plan:
     steps: list[Step] = []
     checks: list[Check] = []
     trusted = False
-    body = unroll(body, read_scope(body, before).rebound)
     scope = read_scope(body, before)
+    if (written := unroll(body, scope.rebound)) is not body:
+        body, scope, source = written, read_scope(written, before), _Source(None)
     for statement in body:
         sent = sum(kind != "run" for kind, _ in steps)
         try:
             if not isinstance(statement, ast.Assert):
                 raise _NotSplittableError
-            split = _Split(sent, scope)
+            split = _Split(sent, scope, source)
             holding = split.truths(statement.test)
         except _NotSplittableError:
-            trusted |= any(isinstance(node, ast.Assert) for node in ast.walk(statement))
+            trusted |= any(isinstance(node, ast.Assert) for node in walk(statement))
             steps.append(("run", ast.unparse(statement)))
         else:
             steps += split.leaves
@@ -124,9 +141,10 @@ def _without_pytest(steps: list[Step]) -> list[Step]:
 class _Split:
     """Splits one assert; its leaves follow `sent` values of the test's earlier asserts."""
 
-    def __init__(self, sent: int, scope: Scope) -> None:
+    def __init__(self, sent: int, scope: Scope, source: _Source) -> None:
         self._sent = sent
         self._scope = scope
+        self._source = source
         self.leaves: list[Step] = []
 
     def truths(self, node: ast.expr) -> list[Expression]:
@@ -139,6 +157,7 @@ class _Split:
             case ast.Compare():
                 return [self._comparison(node)]
             case ast.Call(ast.Name("all")) if conditions := write_out_all(node, self._scope.rebound):
+                self._source = _Source(None)
                 return [truth for condition in conditions for truth in self.truths(condition)]
             case ast.Constant(value):
                 return [lambda _: value]
@@ -264,7 +283,7 @@ class _Split:
 
     def _leaf(self, kind: str, node: ast.expr) -> Expression:
         index = self._sent + len(self.leaves)
-        self.leaves.append((kind, ast.unparse(node)))
+        self.leaves.append((kind, self._source.of(node)))
         return lambda values: values[index]
 
     def _constant(self, node: ast.expr) -> Expression | None:

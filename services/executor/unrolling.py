@@ -16,7 +16,7 @@ from collections.abc import Mapping, Set
 from typing import Any
 
 from services.executor.folding import NotConstantError, fold, fold_row
-from services.executor.parsing import PARSE_ERRORS, parse_expression
+from services.executor.parsing import PARSE_ERRORS, parse_expression, walk
 
 _MOST_STATEMENTS = 500
 _IMMUTABLE = (bool, int, float, complex, str, bytes, type(None))
@@ -30,6 +30,8 @@ class _NotWrittenOutError(Exception):
 
 def unroll(body: list[ast.stmt], rebound: Set[str]) -> list[ast.stmt]:
     """`body` with its constants written where they are expected, and its loops over constants written out."""
+    if not any(isinstance(statement, (ast.Assign, ast.For)) for statement in body):
+        return body
     body = _without_expected_names(body, rebound)
     inside_loops = Counter(
         name for statement in body if isinstance(statement, ast.For) for name in _loads(statement) & _targets(statement)
@@ -88,7 +90,7 @@ def _rounds(target: ast.expr, row: ast.expr, body: list[Any], rebound: Set[str])
     if len(items) > _MOST_STATEMENTS or stored & set(names) or not any(uses[name] for name in names):
         raise _NotWrittenOutError
     rounds = [_bind(target, item) for item in items]
-    nested = any(isinstance(node, _REPEATING) for each in body for node in ast.walk(each))
+    nested = any(isinstance(node, _REPEATING) for each in body for node in walk(each))
     once = {name for name in names if uses[name] <= 1 and not nested}
     if any(name not in once and not _is_immutable(value) for bound in rounds for name, value in bound.items()):
         raise _NotWrittenOutError
@@ -149,7 +151,7 @@ def _without_expected_names(body: list[ast.stmt], rebound: Set[str]) -> list[ast
 
 
 def _gone_through(statement: ast.stmt) -> set[str]:
-    loops = [node for node in ast.walk(statement) if isinstance(node, (ast.For, ast.comprehension))]
+    loops = [node for node in walk(statement) if isinstance(node, (ast.For, ast.comprehension))]
     return set().union(*(_loads(loop.iter) for loop in loops))
 
 
@@ -182,19 +184,19 @@ def _shown_in(node: ast.AST) -> set[str]:
 
 
 def _loads(node: ast.AST) -> set[str]:
-    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)}
+    return {each.id for each in walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)}
 
 
 def _targets(loop: ast.For) -> set[str]:
-    return {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
+    return {node.id for node in walk(loop.target) if isinstance(node, ast.Name)}
 
 
 def _loads_and_stores(node: ast.AST) -> list[str]:
-    return [each.id for each in ast.walk(node) if isinstance(each, ast.Name)]
+    return [each.id for each in walk(node) if isinstance(each, ast.Name)]
 
 
 def _stores(node: ast.AST) -> list[str]:
-    return [each.id for each in ast.walk(node) if isinstance(each, ast.Name) and not isinstance(each.ctx, ast.Load)]
+    return [each.id for each in walk(node) if isinstance(each, ast.Name) and not isinstance(each.ctx, ast.Load)]
 
 
 class _Replace(ast.NodeTransformer):
