@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import os
+import platform
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +14,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from services.executor.inside import linux
 from services.kit.server import bind
 
 
@@ -36,6 +39,38 @@ def serve() -> Iterator[Callable[[FastAPI], str]]:
     """Run apps on real sockets, each in a thread of its own, until the test ends; returns the base URL."""
     with contextlib.ExitStack() as running:
         yield lambda app: running.enter_context(_served(app))
+
+
+@pytest.fixture(scope="session")
+def forbid() -> Callable[..., Callable[[], None]]:
+    """`subprocess.Popen(..., preexec_fn=forbid(*calls))`: a process to which the kernel denies these system calls."""
+
+    def forbidding(*calls: str) -> Callable[[], None]:
+        numbers = {_FORBIDDABLE[call][platform.machine()] for call in calls}
+        tests = [struct.pack("=HBBI", 0x15, 0, 1, number) + _RETURN_EPERM for number in sorted(numbers)]
+        filter_ = _LOAD_NUMBER + b"".join(tests) + _RETURN_ALLOW
+
+        def forbid_here() -> None:
+            linux.forbid_new_privileges()
+            linux.install_filter(linux.SeccompProgram(len(filter_) // 8, filter_))
+
+        return forbid_here
+
+    return forbidding
+
+
+_LOAD_NUMBER = struct.pack("=HBBI", 0x20, 0, 0, 0)
+_RETURN_EPERM, _RETURN_ALLOW = (struct.pack("=HBBI", 0x06, 0, 0, action) for action in (0x00050001, 0x7FFF0000))
+_FORBIDDABLE = {
+    "unshare": {"x86_64": 272, "aarch64": 97},
+    "mount": {"x86_64": 165, "aarch64": 40},
+    "setns": {"x86_64": 308, "aarch64": 268},
+    "pivot_root": {"x86_64": 155, "aarch64": 41},
+    "landlock_create_ruleset": {"x86_64": 444, "aarch64": 444},
+    "landlock_restrict_self": {"x86_64": 446, "aarch64": 446},
+    "seccomp": {"x86_64": 317, "aarch64": 277},
+    "mount_setattr": {"x86_64": 442, "aarch64": 442},
+}
 
 
 @contextlib.contextmanager

@@ -40,7 +40,7 @@ def judge(sandbox: ForkServer) -> Callable[..., ExecuteReply]:
     """`judge(code, *tests, setup="", stop_at_first_failure=False, **limits)`."""
 
     def run(
-        code: str, *tests: Any, setup: str = "", stop_at_first_failure: bool = False, **limits: float
+        code: str, *tests: Any, setup: str = "", stop_at_first_failure: bool = False, **limits: Any
     ) -> ExecuteReply:
         request = ExecuteRequest.model_construct(
             code=code,
@@ -57,10 +57,15 @@ def judge(sandbox: ForkServer) -> Callable[..., ExecuteReply]:
 def answer(sandbox: ForkServer) -> Callable[..., Any]:
     """`answer(code, expression, **limits)`: what the expression comes to behind the code, inside."""
 
-    def run(code: str, expression: str, **limits: float) -> Any:
+    def run(code: str, expression: str, **limits: Any) -> Any:
         reports: list[Report] = []
         session = Session(code, ((("value", expression),),), replace(BOUNDS, **limits))
-        ending = sandbox.run(session, lambda report: reports.append(report) or True)
+
+        def keep(report: Report) -> bool:
+            reports.append(report)
+            return True
+
+        ending = sandbox.run(session, keep)
         assert reports, f"the program did not answer: {ending}"
         assert reports[0].failure is None, reports[0].failure
         return decode(reports[0].values[0])
