@@ -25,7 +25,7 @@ BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.BitXor: operator.xor,
 }
 _OF_SETS = (ast.Sub, ast.BitAnd, ast.BitOr, ast.BitXor)
-_SETS = (set, frozenset, type({}.keys()), type({}.items()))
+_SETS: tuple[type, ...] = (set, frozenset, type({}.keys()), type({}.items()))
 UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
