@@ -86,7 +86,7 @@ class Scope:
 
     def _is_wrapper(self, node: ast.Call) -> bool:
         match node:
-            case ast.Call(ast.Name(name), arguments, []) if all(map(self.is_constant, arguments)):
+            case ast.Call(ast.Name(name), arguments, []) if all(map(self._is_given, arguments)):
                 return name not in self.rebound and name not in _EVALUATING
             case ast.Call(ast.Name("map"), [ast.Name(name), argument], []):
                 return self._wraps(name) and self.is_answer(argument)
@@ -102,6 +102,9 @@ class Scope:
             case ast.Call(ast.Attribute(base, method), [], []):
                 return method in _METHODS and not method.startswith(("is", "__")) and self.is_answer(base)
         return False
+
+    def _is_given(self, argument: ast.expr) -> bool:
+        return self.is_constant(argument.value if isinstance(argument, ast.Starred) else argument)
 
     def _wraps(self, name: str) -> bool:
         return name in _WRAPPERS and name not in self.rebound

@@ -28,6 +28,7 @@ SPLIT = [
     ("assert isinstance(f(1), (int, str))", ["f(1)"], ["a"], [1.5]),
     ("assert Solution().solve([1]) == True", ["Solution().solve([1])"], [True], [False]),
     ("assert sum(10, 15) == 6", ["sum(10, 15)"], [6], [25]),
+    ("assert math.isclose(sum(*[10, 15]), 6.0)", ["sum(*[10, 15])"], [6], [25]),
     ("assert round(f(1), 2) == 3.14", ["f(1)"], [3.1416], [3.2]),
     ("assert bool(f(1))", ["f(1)"], [[0]], [[]]),
     ("assert [f(1), f(2)] == [1, 2]", ["f(1)", "f(2)"], [1, 2], [1, 1]),
