@@ -15,6 +15,7 @@ from services.executor.inside.linux import CLONE_NEWPID, MACHINE, NAMESPACES, Se
 
 _LOAD, _JUMP_EQUAL, _JUMP_GREATER_EQUAL, _JUMP_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
+_REFUSE = _ERRNO | errno.EPERM
 _NUMBER_AT, _ARCHITECTURE_AT, _ARGUMENTS_AT = 0, 4, 16
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
@@ -33,6 +34,8 @@ _TERMINAL_SIZE_AND_MODE, _BYTES_WAITING, _NON_BLOCKING, _CLOSE_ON_EXEC = (
     (0x5450, 0x5451),
 )
 _IOCTLS = (*_TERMINAL_SIZE_AND_MODE, _BYTES_WAITING, _NON_BLOCKING, *_CLOSE_ON_EXEC)
+_SIGNALLING_FCNTLS = (8, 10, 15, 1026)  # owner, signal, owner of any kind, notice of changes
+_MYSELF = 0
 _PRCTLS = (1, 2, 3, 15, 16, 23)  # death signal, is dumpable, thread name, has a capability
 
 Instruction = tuple[int, int, int, int]
@@ -55,6 +58,8 @@ def make_filter(*, signals: bool, attributes: bool, zygote: bool) -> SeccompProg
     leaves[numbers["clone"]] = _unless_any_bit(argument=0, bits=NAMESPACES)
     leaves[numbers["clone3"]] = [_return(_ERRNO | errno.ENOSYS)]  # its flags are out of sight; the C library uses clone
     leaves[numbers["ioctl"]] = _if_one_of(argument=1, values=_IOCTLS)
+    leaves[numbers["fcntl"]] = _if_one_of(argument=1, values=_SIGNALLING_FCNTLS, then=_REFUSE, otherwise=_ALLOW)
+    leaves[numbers["prlimit64"]] = _if_one_of(argument=0, values=[_MYSELF])
     leaves[numbers["prctl"]] = _if_one_of(argument=0, values=_PRCTLS)
     leaves[numbers["socketpair"]] = _if_both(_if_one_of(0, [_AF_UNIX]), _if_one_of(1, _PAIRS))
     if not attributes:
@@ -73,7 +78,7 @@ def make_filter(*, signals: bool, attributes: bool, zygote: bool) -> SeccompProg
 
 def _ranges(leaves: dict[int, list[Instruction]]) -> list[tuple[int, list[Instruction]]]:
     """The number line cut where what is done changes: each cut's first number, and what is done from there on."""
-    refused = [_return(_ERRNO | errno.EPERM)]
+    refused = [_return(_REFUSE)]
     cuts: list[tuple[int, list[Instruction]]] = [(0, refused)]
     for number in sorted(leaves):
         for start, leaf in ((number, leaves[number]), (number + 1, leaves.get(number + 1, refused))):
@@ -100,9 +105,9 @@ def _argument(number: int) -> Instruction:
     return _LOAD, 0, 0, _ARGUMENTS_AT + 8 * number
 
 
-def _if_one_of(argument: int, values: Sequence[int]) -> list[Instruction]:
+def _if_one_of(argument: int, values: Sequence[int], then: int = _ALLOW, otherwise: int = _REFUSE) -> list[Instruction]:
     tests = [(_JUMP_EQUAL, len(values) - at, 0, value) for at, value in enumerate(values)]
-    return [_argument(argument), *tests, _return(_ERRNO | errno.EPERM), _return(_ALLOW)]
+    return [_argument(argument), *tests, _return(otherwise), _return(then)]
 
 
 def _if_both(first: list[Instruction], second: list[Instruction]) -> list[Instruction]:
@@ -111,4 +116,4 @@ def _if_both(first: list[Instruction], second: list[Instruction]) -> list[Instru
 
 
 def _unless_any_bit(argument: int, bits: int) -> list[Instruction]:
-    return [_argument(argument), (_JUMP_ANY_BIT, 0, 1, bits), _return(_ERRNO | errno.EPERM), _return(_ALLOW)]
+    return [_argument(argument), (_JUMP_ANY_BIT, 0, 1, bits), _return(_REFUSE), _return(_ALLOW)]

@@ -9,7 +9,7 @@ _TABLE = """
 # open files
 read 0 63, write 1 64, readv 19 65, writev 20 66, pread64 17 67, pwrite64 18 68, preadv 295 69, pwritev 296 70,
 preadv2 327 286, pwritev2 328 287, sendfile 40 71, splice 275 76, tee 276 77, lseek 8 62, close 3 57,
-close_range 436 436, dup 32 23, dup2 33 -, dup3 292 24, fcntl 72 25, flock 73 32, fsync 74 82, fdatasync 75 83,
+close_range 436 436, dup 32 23, dup2 33 -, dup3 292 24, flock 73 32, fsync 74 82, fdatasync 75 83,
 sync_file_range 277 84, fadvise64 221 223, readahead 187 213, copy_file_range 326 285, fstat 5 80, fstatfs 138 44,
 getdents 78 -, getdents64 217 61, ftruncate 77 46, fallocate 285 47, fchmod 91 52, fchown 93 55, fchdir 81 50,
 fgetxattr 193 10, flistxattr 196 13,
@@ -46,7 +46,7 @@ timer_create 222 107, timer_settime 223 110, timer_gettime 224 108, timer_getove
 timer_delete 226 111,
 # clocks, limits and the machine
 nanosleep 35 101, clock_nanosleep 230 115, clock_gettime 228 113, clock_getres 229 114, gettimeofday 96 169,
-time 201 -, times 100 153, getrusage 98 165, getrlimit 97 163, setrlimit 160 164, prlimit64 302 261,
+time 201 -, times 100 153, getrusage 98 165, getrlimit 97 163, setrlimit 160 164,
 sysinfo 99 179, uname 63 160, getrandom 318 278,
 """
 _SENDING_SIGNALS = "kill 62 129, tkill 200 130, tgkill 234 131, rt_sigqueueinfo 129 138, rt_tgsigqueueinfo 297 240"
@@ -57,7 +57,10 @@ _ATTRIBUTES = """
 chmod 90 -, fchmod 91 52, fchmodat 268 53, chown 92 -, fchown 93 55, lchown 94 -, fchownat 260 54, utime 132 -,
 utimes 235 -, futimesat 261 -, utimensat 280 88
 """
-_CHECKED = "clone 56 220, ioctl 16 29, prctl 157 167, socketpair 53 199, clone3 435 435, unshare 272 97"
+_CHECKED = (
+    "clone 56 220, ioctl 16 29, prctl 157 167, socketpair 53 199, clone3 435 435, unshare 272 97, prlimit64 302 261, "
+    "fcntl 72 25"
+)
 _COLUMN = {"x86_64": 1, "aarch64": 2}
 
 
