@@ -1,6 +1,7 @@
 """Programs that turn to the kernel: what no honest program needs is refused, whatever way it is asked for."""
 
 import errno
+import os
 import platform
 from collections.abc import Callable
 from typing import Any
@@ -28,8 +29,8 @@ REFUSED = {
     "namespaces": {"unshare": 272},
     "mounts": {"mount": 165, "umount2": 166, "pivot_root": 155, "chroot": 161, "open_tree": 428, "move_mount": 429}
     | {"fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433, "mount_setattr": 442, "swapon": 167},
-    "users": {"setuid": 105, "setgid": 106, "setreuid": 113, "setregid": 114, "setgroups": 116, "setresuid": 117}
-    | {"setresgid": 119, "setfsuid": 122, "setfsgid": 123},
+    "users": {"setuid": 105, "setgid": 106, "setreuid": 113, "setregid": 114, "setgroups": 116}
+    | {"setfsuid": 122, "setfsgid": 123},
     "keys": {"add_key": 248, "request_key": 249, "keyctl": 250},
     "programs for the kernel": {"bpf": 321, "init_module": 175, "finit_module": 313, "delete_module": 176}
     | {"kexec_load": 246, "kexec_file_load": 320, "seccomp": 317},
@@ -128,7 +129,7 @@ def f():
     for become in (lambda: os.setuid(0), lambda: os.setgid(0), lambda: os.setgroups([0]), lambda: os.seteuid(0)):
         try:
             become()
-        except PermissionError:
+        except OSError:  # where root is not mapped there is no such user
             refused += 1
     return refused, 0 in (*os.getresuid(), *os.getresgid(), *os.getgroups())
 """
@@ -173,12 +174,33 @@ def test_limits_of_others_cannot_be_set(answer: Answer) -> None:
     code = """
 import os, resource
 def f():
-    try:
-        return resource.prlimit(os.getppid() or 1_000_000, resource.RLIMIT_CPU, (0, 0))
-    except (PermissionError, ProcessLookupError):
-        return "refused"
+    outcomes = []
+    for pid in (os.getppid(), 1, SERVICE):
+        try:
+            outcomes.append(resource.prlimit(pid or 1, resource.RLIMIT_CPU, (0, 0)))
+        except PermissionError:
+            outcomes.append("refused")
+    return outcomes
 """
-    assert answer(code, "f()") == "refused"
+    assert answer(f"SERVICE = {os.getpid()}\n{code}", "f()") == ["refused"] * 3
+
+
+def test_no_descriptor_signals_anybody(answer: Answer) -> None:
+    """A pipe that becomes readable would send a signal of one's choice to its owner, whoever that is made to be."""
+    code = f"""
+import fcntl, os
+def f():
+    outcomes = []
+    reader, writer = os.pipe()
+    for attempt in ((fcntl.F_SETOWN, {os.getpid()}), (fcntl.F_SETSIG, 9), (fcntl.F_NOTIFY, 1)):
+        try:
+            fcntl.fcntl(reader, *attempt)
+            outcomes.append("done")
+        except PermissionError:
+            outcomes.append("refused")
+    return outcomes, fcntl.fcntl(reader, fcntl.F_GETFL)
+"""
+    assert answer(code, "f()") == (["refused"] * 3, 0)
 
 
 def test_the_filter_and_the_rules_bind_what_is_executed(answer: Answer) -> None:

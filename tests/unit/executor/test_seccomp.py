@@ -95,6 +95,10 @@ def test_arguments_decide_of_the_calls_that_do_good_and_harm() -> None:
     assert not any(allows("prctl", option) for option in (4, 22, 24, 28, 35, 36, 38, 47, 0x59616D61))
     assert allows("socketpair", 1, 1 | 0x80000)
     assert not any(allows("socketpair", family, kind) for family, kind in ((1, 2), (1, 3), (2, 1), (30, 1)))
+    assert allows("prlimit64", 0, 7)
+    assert not any(allows("prlimit64", pid, 7) for pid in (1, 4321, 2**32 - 1))
+    assert allows("fcntl", 3, 4)
+    assert not any(allows("fcntl", 3, command) for command in (8, 10, 15, 1026))
     assert kernel.decide(numbers["clone3"]) == REFUSE | errno.ENOSYS
 
 
