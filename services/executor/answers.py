@@ -23,6 +23,7 @@ _WRAPPERS = frozenset(
 )
 _EVALUATING = frozenset({"eval", "exec"})
 _WRAPPING_ATTRIBUTES = frozenset({"ceil", "deepcopy", "dumps", "fabs", "floor", "loads", "sqrt", "trunc"})
+_MODULES = frozenset({"copy", "json", "math", "np", "numpy"})
 _JUDGED_OUTSIDE = {("math", None), ("pytest", None)}
 
 
@@ -31,13 +32,15 @@ class Scope:
     """What the names of a test stand for; any other name that is no builtin is the program's.
 
     `rebound` are all that the test binds. Of those, in a plain test, `inputs` are made without the program, `answers`
-    come from it, `objects` are instances of its classes.
+    come from it, `objects` are instances of its classes. In any other test some are `unclear`: the program may have
+    had to do with them.
     """
 
     rebound: Set[str]
     inputs: Set[str] = frozenset()
     answers: Set[str] = frozenset()
     objects: Set[str] = frozenset()
+    unclear: Set[str] = frozenset()
 
     def is_constant(self, node: ast.expr) -> bool:
         try:
@@ -59,7 +62,7 @@ class Scope:
                 return self._is_programs(name) and not self._shows_an_answer(node)
             case ast.Call(ast.Attribute(base, method), arguments, keywords):
                 if self._is_object(base):
-                    return not self._shows_an_answer(node)
+                    return not any(self._mentions_an_answer(argument) for argument in _arguments(node))
                 return method not in _METHODS and not arguments and not keywords and self.is_own(base)
         return False
 
@@ -97,8 +100,9 @@ class Scope:
             case ast.Call(ast.Attribute(ast.Constant(str()), "join"), [argument], []):
                 return self.is_answer(argument)
             case ast.Call(ast.Attribute(ast.Name(module), name), [argument], []):
-                known = name in _WRAPPING_ATTRIBUTES and module not in self.inputs | self.answers
-                return known and self.is_answer(argument)
+                known = module in _MODULES and name in _WRAPPING_ATTRIBUTES
+                bound = self.inputs | self.answers | self.objects | self.unclear
+                return known and module not in bound and self.is_answer(argument)
             case ast.Call(ast.Attribute(base, method), [], []):
                 return method in _METHODS and not method.startswith(("is", "__")) and self.is_answer(base)
         return False
@@ -154,14 +158,14 @@ class Scope:
 
     def _shows_an_answer(self, call: ast.Call) -> bool:
         """True where a function is given an answer and something else, and so may be there to compare them."""
-        arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
+        arguments = _arguments(call)
         shown = [argument for argument in arguments if self._mentions_an_answer(argument)]
         return bool(shown) and (len(arguments) > 1 or not self.is_answer(shown[0]))
 
     def _mentions_an_answer(self, node: ast.AST) -> bool:
         for each in walk(node):
             match each:
-                case ast.Name(name) if name in self.answers:
+                case ast.Name(name) if name in self.answers or name in self.unclear:
                     return True
                 case ast.Call(ast.Name(name)) if self._is_programs(name) and not name[:1].isupper():
                     return True
@@ -170,17 +174,41 @@ class Scope:
         return False
 
 
+def _arguments(call: ast.Call) -> list[ast.expr]:
+    return [*call.args, *(keyword.value for keyword in call.keywords)]
+
+
 def read_scope(body: list[ast.stmt], before: Iterable[ast.stmt] = ()) -> Scope:
     """The scope of a test's statements; `before` are those of a setup that runs ahead of it."""
-    nodes = [node for statement in (*before, *body) for node in walk(statement)]
+    everything = [*before, *body]
+    nodes = [node for statement in everything for node in walk(statement)]
     scope = Scope(_bound_names(nodes))
-    if any(isinstance(node, ast.NamedExpr) for node in nodes):
-        return scope
-    followed: Scope | None = scope
+    scope = replace(scope, unclear=_unclear(scope, [*before]))
+    followed = None if any(isinstance(node, ast.NamedExpr) for node in nodes) else scope
     for statement in body:
         if not isinstance(statement, (ast.Assert, ast.Import, ast.ImportFrom, ast.Pass)):
             followed = followed and _follow(followed, statement)
-    return followed or scope
+    return followed or replace(scope, unclear=_unclear(scope, everything))
+
+
+def _unclear(scope: Scope, body: list[ast.stmt]) -> Set[str]:
+    """Names of the test's in statements that have to do with an answer, or with another such name."""
+    binding = [each for each in body if not isinstance(each, ast.Assert) or _has_walrus(each)]
+    unclear: set[str] = set()
+    while True:
+        known = replace(scope, unclear=unclear)
+        found = set().union(*(_names(each) for each in binding if known._mentions_an_answer(each))) & scope.rebound
+        if found <= unclear:
+            return unclear
+        unclear |= found
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {each.id for each in walk(node) if isinstance(each, ast.Name)}
+
+
+def _has_walrus(node: ast.AST) -> bool:
+    return any(isinstance(each, ast.NamedExpr) for each in walk(node))
 
 
 def _follow(scope: Scope, statement: ast.stmt) -> Scope | None:

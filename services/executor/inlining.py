@@ -17,9 +17,16 @@ def inline_check(body: list[ast.stmt]) -> list[ast.stmt]:
             definitions = [each for each in before if isinstance(each, ast.FunctionDef) and each.name == name]
             if len(definitions) == 1 and (parameter := _only_parameter(definitions[0])) and _is_plain(definitions[0]):
                 rest = [each for each in before if each is not definitions[0]]
-                renamed = _Rename(parameter, argument.id)
+                renamed = _Rename({parameter: argument.id} | _locals(definitions[0]))
                 return [*rest, *(renamed.visit(statement) for statement in definitions[0].body)]
     return body
+
+
+def _locals(function: ast.FunctionDef) -> dict[str, str]:
+    """Other names for the function's own, which must not become the program's."""
+    names = [node for node in walk(function) if isinstance(node, ast.Name)]
+    stored = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
+    return {name: f"_{name}_of_{function.name}" for name in stored}
 
 
 def _only_parameter(function: ast.FunctionDef) -> str | None:
@@ -43,8 +50,8 @@ def _stores(node: ast.AST, function: ast.FunctionDef) -> bool:
 
 
 class _Rename(ast.NodeTransformer):
-    def __init__(self, old: str, new: str) -> None:
-        self._old, self._new = old, new
+    def __init__(self, names: dict[str, str]) -> None:
+        self._names = names
 
     def visit_Name(self, node: ast.Name) -> ast.Name:
-        return ast.Name(self._new, node.ctx) if node.id == self._old else node
+        return ast.Name(self._names.get(node.id, node.id), node.ctx)

@@ -104,6 +104,9 @@ GUESSABLE = {
         "assert distance(f(1), 2) == 0",
         "assert SequenceMatcher(None, f(1), 'abc').ratio() == 1.0",
         "assert min(f(1), 3) == 3",
+        "assert Expected(3).matches(f(1))",
+        "e = Expected(3)\nassert e.matches(f(1)) == 1",
+        "e = Expected(3)\nassert e.loads(f(1)) == 1",
         "assert math.fabs(distance(f(1), 2)) < 0.1",
         "from operator import *\nassert eq(f(1), 2)",
         "from operator import eq\nassert eq(f(1), 2)",
@@ -131,6 +134,9 @@ GUESSABLE = {
         "errors = []\nerrors.append(f(1) != 2)\nassert errors == [False]",
         "assert (r := f(1) == 2) or True\nassert r == 1",
         "r = f(1)\nassert r.count('abc') == 1",
+        "if True:\n    r = f(1)\nassert agrees(r, 2)",
+        "r = f(1)\ns = [r, 2]\nwhile False:\n    pass\nassert agrees(*s)",
+        "xs = []\nxs.append(f(1))\nassert agrees(xs, [2])",
     ],
 }
 
@@ -195,6 +201,16 @@ def test_what_the_setup_defines_is_not_the_programs() -> None:
     for setup in ("def agrees(x):\n    return x == 3", "from operator import not_ as agrees", "from helpers import *"):
         assert split_assert("assert agrees(f(1))", setup).assurance is Assurance.LOW
     assert split_assert("assert f(root) == 2", "root = Node(1)").assurance is Assurance.HIGH
+
+
+def test_what_the_setup_got_from_the_program_is_an_answer() -> None:
+    assert split_assert("assert agrees(r, 2)", "r = f(1)").assurance is Assurance.LOW
+
+
+def test_the_names_of_a_check_are_not_the_programs() -> None:
+    check = "def check(candidate):\n    g = 2\n    assert candidate(g) == 3\ncheck(f)"
+    plan = split_assert(check)
+    assert [source for _, source in plan.steps] == ["_g_of_check = 2", "f(_g_of_check)"]
 
 
 def test_what_is_expected_under_a_name_stays_with_the_judge() -> None:
