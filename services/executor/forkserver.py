@@ -76,10 +76,13 @@ class ForkServer:
         self._child: Child | None = None
         self.missing: dict[str, str] = {}
         try:
-            self._start(namespaces=namespaces)
-        except _NoNamespacesError as error:
-            self.missing["namespaces"] = str(error)
-            self._start(namespaces=False)
+            try:
+                self._start(namespaces=namespaces)
+            except _NoNamespacesError as error:
+                self.missing["namespaces"] = str(error)
+                self._start(namespaces=False)
+        except OSError as error:
+            raise SandboxError(f"the sandbox can't be set up: {error}") from error
 
     def run(self, session: Session, keep_on: Callable[[Report], bool]) -> Ending:
         """See `Sandbox.run`."""

@@ -35,12 +35,19 @@ def sandbox_maker(settings: ExecutorSettings) -> Callable[[int], Sandbox]:
 
 
 def may_choose_users() -> bool:
-    """True for root with root's capabilities over users and their processes."""
+    """True for root with root's capabilities over users and their processes, where there are users to choose."""
     if os.geteuid() != 0:
         return False
     lines = Path("/proc/self/status").read_text().splitlines()
     effective = next(int(line.split()[1], 16) for line in lines if line.startswith("CapEff:"))
-    return all(effective >> capability & 1 for capability in (_CHOWN, _KILL, _SETGID, _SETUID))
+    capable = all(effective >> capability & 1 for capability in (_CHOWN, _KILL, _SETGID, _SETUID))
+    return capable and all(_are_mapped(Path(f"/proc/self/{kind}_map")) for kind in ("uid", "gid"))
+
+
+def _are_mapped(users: Path) -> bool:
+    """True where one range of this user namespace's map holds all the users that we may choose."""
+    ranges = [[int(number) for number in line.split()] for line in users.read_text().splitlines()]
+    return any(first <= _FIRST_UID and _FIRST_UID + _UIDS <= first + count for first, _, count in ranges)
 
 
 def _proved(settings: ExecutorSettings, uids: tuple[int, int] | None, packages: tuple[str, ...]) -> Sandbox:
