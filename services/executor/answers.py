@@ -4,13 +4,11 @@ A program is free to compute an answer as it likes: only the right value is righ
 compares. So what is asked of it may be wrapped in `sorted(...)` or `len(...)` or indexed, where an object that lies
 gains no more than a list or number would; but no wrapper may hold a comparison, a function of the test's, or data
 besides the answer: of `operator.sub(f(1), 2) == 0` and `f(1).count("abc") == 1` the program could guess the value.
-
-Names that the test binds are followed only where it is a plain row of assignments, calls and asserts.
 """
 
 import ast
 import builtins
-from collections.abc import Iterable, Set
+from collections.abc import Set
 from dataclasses import dataclass, replace
 
 from services.executor.folding import TYPES, NotConstantError, fold
@@ -24,7 +22,6 @@ _WRAPPERS = frozenset(
 _EVALUATING = frozenset({"eval", "exec"})
 _WRAPPING_ATTRIBUTES = frozenset({"ceil", "deepcopy", "dumps", "fabs", "floor", "loads", "sqrt", "trunc"})
 _MODULES = frozenset({"copy", "json", "math", "np", "numpy"})
-_JUDGED_OUTSIDE = {("math", None), ("pytest", None)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +52,14 @@ class Scope:
             case ast.Name(name):
                 return name in self.answers
             case ast.Attribute(value):
-                return self.is_own(value) or self._is_object(value)
+                return self.is_own(value) or self.is_object(value)
             case ast.Subscript(value, index):
                 return self.is_own(value) and self._is_index(index)
             case ast.Call(ast.Name(name)):
                 return self._is_programs(name) and not self._shows_an_answer(node)
             case ast.Call(ast.Attribute(base, method), arguments, keywords):
-                if self._is_object(base):
-                    return not any(self._mentions_an_answer(argument) for argument in _arguments(node))
+                if self.is_object(base):
+                    return not any(self.mentions_an_answer(argument) for argument in _arguments(node))
                 return method not in _METHODS and not arguments and not keywords and self.is_own(base)
         return False
 
@@ -130,7 +127,7 @@ class Scope:
             if loop.ifs or loop.is_async:
                 return False
             names = {node.id for node in walk(loop.target) if isinstance(node, ast.Name)}
-            if scope.is_constant(loop.iter) or not scope._mentions_an_answer(loop.iter):
+            if scope.is_constant(loop.iter) or not scope.mentions_an_answer(loop.iter):
                 scope = replace(scope, inputs=scope.inputs | names, answers=scope.answers - names)
             elif scope.is_answer(loop.iter):
                 scope = replace(scope, inputs=scope.inputs - names, answers=scope.answers | names)
@@ -141,13 +138,13 @@ class Scope:
     def _is_programs(self, name: str) -> bool:
         return name in self.answers or (name not in _BUILTINS and name not in self.rebound and "*" not in self.rebound)
 
-    def _is_object(self, node: ast.expr) -> bool:
+    def is_object(self, node: ast.expr) -> bool:
         """True for a class of the program's or an instance of one; a capital letter tells a class."""
         match node:
             case ast.Name(name):
                 return name in self.objects or (name[:1].isupper() and self._is_programs(name))
             case ast.Call(ast.Name(name), arguments):
-                shows = any(self._mentions_an_answer(argument) for argument in arguments)
+                shows = any(self.mentions_an_answer(argument) for argument in arguments)
                 return name[:1].isupper() and self._is_programs(name) and not shows
         return False
 
@@ -159,104 +156,21 @@ class Scope:
     def _shows_an_answer(self, call: ast.Call) -> bool:
         """True where a function is given an answer and something else, and so may be there to compare them."""
         arguments = _arguments(call)
-        shown = [argument for argument in arguments if self._mentions_an_answer(argument)]
+        shown = [argument for argument in arguments if self.mentions_an_answer(argument)]
         return bool(shown) and (len(arguments) > 1 or not self.is_answer(shown[0]))
 
-    def _mentions_an_answer(self, node: ast.AST) -> bool:
+    def mentions_an_answer(self, node: ast.AST) -> bool:
+        """True where anything below `node` came from the program."""
         for each in walk(node):
             match each:
                 case ast.Name(name) if name in self.answers or name in self.unclear:
                     return True
                 case ast.Call(ast.Name(name)) if self._is_programs(name) and not name[:1].isupper():
                     return True
-                case ast.Call(ast.Attribute(base)) if self._is_object(base):
+                case ast.Call(ast.Attribute(base)) if self.is_object(base):
                     return True
         return False
 
 
 def _arguments(call: ast.Call) -> list[ast.expr]:
     return [*call.args, *(keyword.value for keyword in call.keywords)]
-
-
-def read_scope(body: list[ast.stmt], before: Iterable[ast.stmt] = ()) -> Scope:
-    """The scope of a test's statements; `before` are those of a setup that runs ahead of it."""
-    everything = [*before, *body]
-    nodes = [node for statement in everything for node in walk(statement)]
-    scope = Scope(_bound_names(nodes))
-    scope = replace(scope, unclear=_unclear(scope, [*before]))
-    followed = None if any(isinstance(node, ast.NamedExpr) for node in nodes) else scope
-    for statement in body:
-        if not isinstance(statement, (ast.Assert, ast.Import, ast.ImportFrom, ast.Pass)):
-            followed = followed and _follow(followed, statement)
-    return followed or replace(scope, unclear=_unclear(scope, everything))
-
-
-def _unclear(scope: Scope, body: list[ast.stmt]) -> Set[str]:
-    """Names of the test's in statements that have to do with an answer, or with another such name."""
-    binding = [each for each in body if not isinstance(each, ast.Assert) or _has_walrus(each)]
-    unclear: set[str] = set()
-    while True:
-        known = replace(scope, unclear=unclear)
-        found = set().union(*(_names(each) for each in binding if known._mentions_an_answer(each))) & scope.rebound
-        if found <= unclear:
-            return unclear
-        unclear |= found
-
-
-def _names(node: ast.AST) -> set[str]:
-    return {each.id for each in walk(node) if isinstance(each, ast.Name)}
-
-
-def _has_walrus(node: ast.AST) -> bool:
-    return any(isinstance(each, ast.NamedExpr) for each in walk(node))
-
-
-def _follow(scope: Scope, statement: ast.stmt) -> Scope | None:
-    """The scope behind an assignment or call; None where what it does to names is not followed."""
-    match statement:
-        case ast.Expr(ast.Constant()):
-            return scope
-        case ast.Expr(ast.Call() as call) if scope.is_own(call):
-            return scope
-        case ast.Expr(ast.Call(ast.Attribute(ast.Name(name)), arguments, [])):
-            harmless = name not in scope.inputs | scope.answers | scope.objects
-            return scope if harmless and all(map(scope.is_constant, arguments)) else None
-        case ast.Assign([ast.Attribute(base)], value) if not scope._mentions_an_answer(value):
-            return scope if scope.is_own(base) or scope._is_object(base) else None
-        case ast.Assign([ast.Name(name)], value):
-            return _assign(scope, {name}, value)
-        case ast.Assign([ast.Tuple(targets)], value) if all(isinstance(target, ast.Name) for target in targets):
-            return _assign(scope, {target.id for target in targets if isinstance(target, ast.Name)}, value)
-    return None
-
-
-def _assign(scope: Scope, names: set[str], value: ast.expr) -> Scope | None:
-    inputs, answers, objects = scope.inputs - names, scope.answers - names, scope.objects - names
-    if scope._is_object(value):
-        return replace(scope, inputs=inputs, answers=answers, objects=objects | names)
-    if scope.is_constant(value) or not scope._mentions_an_answer(value):
-        return replace(scope, inputs=inputs | names, answers=answers, objects=objects)
-    if scope.is_answer(value):
-        return replace(scope, inputs=inputs, answers=answers | names, objects=objects)
-    return None
-
-
-def _bound_names(nodes: Iterable[ast.AST]) -> Set[str]:
-    """Names to which the test itself gives a meaning; `import math` gives `math` none that it had not."""
-    names: set[str] = set()
-    for node in nodes:
-        match node:
-            case ast.ImportFrom("math" | "pytest", aliases):
-                names |= {alias.name for alias in aliases if alias.asname or alias.name not in ("isclose", "approx")}
-                names |= {alias.asname for alias in aliases if alias.asname}
-            case ast.Import(aliases) | ast.ImportFrom(_, aliases):
-                names |= {
-                    (alias.asname or alias.name).partition(".")[0]
-                    for alias in aliases
-                    if (alias.name, alias.asname) not in _JUDGED_OUTSIDE
-                }
-            case ast.Name(name, ast.Store() | ast.Del()) | ast.FunctionDef(name) | ast.AsyncFunctionDef(name):
-                names.add(name)
-            case ast.ClassDef(name) | ast.arg(name) | ast.ExceptHandler(_, str(name)):
-                names.add(name)
-    return names

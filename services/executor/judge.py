@@ -9,8 +9,8 @@ from typing import Any
 
 from services.contracts import ProgramError, Verdict
 from services.executor.inside.program import MEMORY_EXIT
+from services.executor.plans import Check, Plan
 from services.executor.sandbox import Cause, Ending, Failure, Phase, Report
-from services.executor.splitter import Check, Plan
 from services.executor.values import MalformedError, decode
 
 Judgement = tuple[Verdict, ProgramError | None]
