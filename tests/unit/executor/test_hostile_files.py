@@ -233,7 +233,7 @@ import os
 def opened(paths):
     found = []
     for path in paths:
-        for attempt in (open, os.listdir, lambda path: open(path, "a")):
+        for attempt in (open, os.listdir, lambda path: open(path, "r+")):
             try:
                 attempt(path)
                 found.append(path)
