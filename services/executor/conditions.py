@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from services.executor.answers import Scope
-from services.executor.folding import BINARY, TYPES, UNARY, NotConstantError, calculate, fold
+from services.executor.folding import BINARY, TYPES, UNARY, NotConstantError, calculate, fold, round_to
 from services.executor.nearness import METHODS, VIEWS, Approximately, call_method
 from services.executor.plans import Expression
 from services.executor.sandbox import Step
@@ -26,7 +26,7 @@ _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.NotIn: lambda left, right: left not in right,
 }
 _SINGLETONS = (True, False, None)
-_ROUNDING: dict[str, Callable[..., Any]] = {"abs": abs, "round": round, "bool": bool, "fabs": math.fabs}
+_ROUNDING: dict[str, Callable[..., Any]] = {"abs": abs, "round": round_to, "bool": bool, "fabs": math.fabs}
 
 
 class NotSplittableError(Exception):

@@ -12,6 +12,8 @@ from typing import Any
 
 _MOST_ITEMS = 100_000
 _MOST_BITS = 100_000
+_MOST_DIGITS = 1_000
+_SCALARS = (bool, int, float, complex, str, bytes, type(None))
 
 BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -32,10 +34,37 @@ UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
     ast.Invert: operator.invert,
     ast.Not: operator.not_,
 }
+
+
+def round_to(number: Any, digits: int | None = None) -> Any:
+    """`round`, but for a number of digits that would make a huge one; raises `ValueError` there."""
+    if digits is not None and abs(digits) > _MOST_DIGITS:
+        raise ValueError("too many digits")
+    return round(number, digits)
+
+
+def _sum(items: Any, start: Any = 0) -> Any:
+    if not all(isinstance(item, _SCALARS) for item in (*items, start)):
+        raise TypeError("a sum of no numbers")
+    return sum(items, start)
+
+
+def _str(value: Any = "") -> str:
+    if not isinstance(value, _SCALARS):
+        raise TypeError("a long text")
+    return str(value)
+
+
 _PURE: dict[str, Callable[..., Any]] = {
     function.__name__: function
-    for function in (abs, bool, complex, dict, float, frozenset, int, len, list, max, min, round, set, sorted, str, sum)
-} | {"tuple": tuple, "range": lambda *bounds: _short(range(*bounds))}
+    for function in (abs, bool, complex, dict, float, frozenset, int, len, list, max, min, set, sorted)
+} | {
+    "tuple": tuple,
+    "range": lambda *bounds: _short(range(*bounds)),
+    "round": round_to,
+    "str": _str,
+    "sum": _sum,
+}
 _ROWS: dict[str, Callable[..., list[Any]]] = {
     "enumerate": lambda *arguments: list(enumerate(*arguments)),
     "zip": lambda *rows: list(zip(*rows, strict=False)),
@@ -139,7 +168,9 @@ def _repeats_a_little(sign: ast.operator, left: Any, right: Any) -> bool:
         return False
     sequence, times = (right, left) if isinstance(left, int) else (left, right)
     known = isinstance(sequence, (str, bytes, list, tuple)) and isinstance(times, int)
-    return known and len(sequence) * times <= _MOST_ITEMS
+    if not known or len(sequence) * times > _MOST_ITEMS:
+        return False
+    return isinstance(sequence, (str, bytes)) or all(isinstance(item, _SCALARS) for item in sequence)
 
 
 def _power(base: Any, exponent: Any) -> Any:

@@ -25,6 +25,11 @@ def value_of(source: str, rebound: frozenset[str] = frozenset()) -> Any:
         ("'ab' * 2 + 'c'", "ababc"),
         ("float('inf')", math.inf),
         ("math.pi", math.pi),
+        ("{1, 2} | {3}", {1, 2, 3}),
+        ("list(range(3))", [0, 1, 2]),
+        ("round(2.675, 2)", 2.67),
+        ("sum([1, 2.5])", 3.5),
+        ("str(12)", "12"),
     ],
 )
 def test_constants_are_computed(source: str, value: Any) -> None:
@@ -44,6 +49,11 @@ def test_constants_are_computed(source: str, value: Any) -> None:
         "[0] * 10 ** 9",
         "'%999999999d' % 1",
         "1 << 10 ** 9",
+        "round(5, -10 ** 9)",
+        "str([[0] * 1000])",
+        "sum([[0]], [])",
+        "[[0] * 1000] * 1000",
+        "list(range(10 ** 9))",
         "1 / 0",
         "{**{}}",
         "sorted([1], key=lambda x: x)",
