@@ -47,7 +47,7 @@ def may_choose_users() -> bool:
 def _are_mapped(users: Path) -> bool:
     """True where one range of this user namespace's map holds all the users that we may choose."""
     ranges = [[int(number) for number in line.split()] for line in users.read_text().splitlines()]
-    return any(first <= _FIRST_UID and _FIRST_UID + _UIDS <= first + count for first, _, count in ranges)
+    return any(first <= _FIRST_UID and first + count >= _FIRST_UID + _UIDS for first, _, count in ranges)
 
 
 def _proved(settings: ExecutorSettings, uids: tuple[int, int] | None, packages: tuple[str, ...]) -> Sandbox:

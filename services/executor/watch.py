@@ -5,68 +5,19 @@ Most children end before the first look, so that one message from the zygote is 
 
 import os
 import select
-import signal
 import socket
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 
 from services.executor.capture import Output
+from services.executor.child import CHILD_DESCRIPTORS, Child
 from services.executor.inside.zygote import ENDING
 from services.executor.reports import Answered, Broken, Compiled, Loaded, Reports, Said
 from services.executor.sandbox import Cause, Ending, Failure, Phase, Report, SandboxError, Session, Usage
 
-CHILD_DESCRIPTORS = 5
 _LOOK_S = 0.02
 _GRACE_S = 30.0
 """A zygote that cannot bury a killed child in this time has failed."""
-
-
-class Child:
-    """Our ends of a process that waits for its job, or does it."""
-
-    def __init__(self, job: int, reports: int, stdout: int, stderr: int, process: int) -> None:
-        self._job = job
-        self.reports = reports
-        self.stdout = stdout
-        self.stderr = stderr
-        self._process = process
-        self._open = {job, reports, stdout, stderr, process}
-
-    def order(self, job: bytes) -> None:
-        """Give it its job, once; raises OSError where it is gone."""
-        view = memoryview(job)
-        while view:
-            view = view[os.write(self._job, view) :]
-        self._close(self._job)
-
-    def kill(self) -> None:
-        """End it, whatever it does; in a jail, with all that it started."""
-        with suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._process, signal.SIGKILL)
-
-    def processor_time(self) -> float:
-        """Seconds that it has spent so far (the clock's number is Linux' `MAKE_PROCESS_CPUCLOCK`)."""
-        pid = process_id(self._process)
-        with suppress(OSError):
-            return time.clock_gettime((~pid << 3) | 2) if pid > 0 else 0.0
-        return 0.0
-
-    def close(self) -> None:
-        """Close all of our ends; a child that still waits for its job then leaves."""
-        for descriptor in list(self._open):
-            self._close(descriptor)
-
-    def _close(self, descriptor: int) -> None:
-        self._open.remove(descriptor)
-        os.close(descriptor)
-
-
-def process_id(process: int) -> int:
-    """The number here of the process behind a pidfd; -1 if it is gone."""
-    lines = Path(f"/proc/self/fdinfo/{process}").read_text().splitlines()
-    return next(int(line.removeprefix("Pid:")) for line in lines if line.startswith("Pid:"))
 
 
 class Watch:
