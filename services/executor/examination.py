@@ -145,7 +145,7 @@ def _question(test: TestCase, setup: str) -> _Question:
         case CallTest():
             plan = split_call(_call_source(test), _expected(test))
         case _:
-            plan = split_assert(test.code)
+            plan = split_assert(test.code, setup)
     return _Question(plan.assurance, lambda report: judge_plan(plan, report), script=(*before, *plan.steps))
 
 
