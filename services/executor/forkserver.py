@@ -14,13 +14,15 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
+from types import CodeType
 
 from services.executor import surroundings
 from services.executor.folders import acting_as, empty, is_pristine, read_files, write_files
 from services.executor.inside.confine import Bounds as ChildBounds
 from services.executor.inside.jail import Plan
-from services.executor.inside.program import CONFINE_EXIT, Job
+from services.executor.inside.program import CONFINE_EXIT, Job, compile_step
 from services.executor.inside.zygote import NEXT
 from services.executor.sandbox import Ending, Phase, Report, SandboxError, Session
 from services.executor.watch import Watch
@@ -151,7 +153,9 @@ class ForkServer:
             "mark": mark,
             "code": session.code,
             "stdin": None if session.stdin is None else session.stdin.encode("utf-8", "surrogatepass"),
-            "scripts": session.scripts,
+            "scripts": tuple(
+                tuple((kind, _compiled(kind, source)) for kind, source in script) for script in session.scripts
+            ),
         }
         return marshal.dumps(dict(job))
 
@@ -163,3 +167,12 @@ class ForkServer:
             "file_bytes": limits.file_bytes,
             "processes": limits.processes,
         }
+
+
+@lru_cache(maxsize=16384)
+def _compiled(kind: str, source: str) -> CodeType | str:
+    """A step of a test as code, which the same Python runs in there; one that does not compile fails in there."""
+    try:
+        return compile_step(kind, source)
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
+        return source

@@ -10,12 +10,16 @@ from dataclasses import replace
 from services.executor.answers import Scope
 from services.executor.parsing import walk
 
+_BINDING = (ast.NamedExpr, ast.comprehension, ast.Lambda)
+"""What an expression can bind names by."""
 _JUDGED_OUTSIDE = {("math", None), ("pytest", None)}
 
 
 def read_scope(body: list[ast.stmt], before: Iterable[ast.stmt] = ()) -> Scope:
     """The scope of a test's statements; `before` are those of a setup that runs ahead of it."""
     everything = [*before, *body]
+    if all(map(_binds_nothing, everything)):
+        return Scope(frozenset())
     nodes = [node for statement in everything for node in walk(statement)]
     scope = Scope(_bound_names(nodes))
     scope = replace(scope, unclear=_unclear(scope, [*before]))
@@ -24,6 +28,10 @@ def read_scope(body: list[ast.stmt], before: Iterable[ast.stmt] = ()) -> Scope:
         if not isinstance(statement, (ast.Assert, ast.Import, ast.ImportFrom, ast.Pass)):
             followed = followed and _follow(followed, statement)
     return followed or replace(scope, unclear=_unclear(scope, everything))
+
+
+def _binds_nothing(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Assert) and not any(isinstance(node, _BINDING) for node in walk(statement))
 
 
 def _unclear(scope: Scope, body: list[ast.stmt]) -> Set[str]:

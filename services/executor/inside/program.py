@@ -30,7 +30,7 @@ _MESSAGE_CHARACTERS = 1000
 _STREAMS = (sys.stdout, sys.stderr)
 _exit, _write = os._exit, os.write
 _dump = json.JSONEncoder(check_circular=False).encode
-_clocks = (time.monotonic, time.process_time)
+_wall_clock, _cpu_clock, _usage = time.monotonic, time.process_time, resource.getrusage
 
 Failure = tuple[str, str, int | None, str]
 """Type, message, line in the submitted code, and kind: `assertion`, `memory` or `other`."""
@@ -44,7 +44,7 @@ class Job(TypedDict):
     mark: str
     code: str
     stdin: bytes | None
-    scripts: tuple[tuple[tuple[str, str], ...], ...]
+    scripts: tuple[tuple[tuple[str, CodeType | str], ...], ...]
 
 
 class _Quitter:
@@ -130,7 +130,9 @@ def _run(job: Job) -> int:
     return _run_scripts(code, job["scripts"], reporter)
 
 
-def _run_scripts(code: CodeType, scripts: tuple[tuple[tuple[str, str], ...], ...], reporter: "_Reporter") -> int:
+def _run_scripts(
+    code: CodeType, scripts: tuple[tuple[tuple[str, CodeType | str], ...], ...], reporter: "_Reporter"
+) -> int:
     namespace = _open_module("program")
     try:
         exec(code, namespace)  # noqa: S102 (running code is what this process is for)
@@ -147,14 +149,21 @@ def _run_scripts(code: CodeType, scripts: tuple[tuple[tuple[str, str], ...], ...
     return 0
 
 
-def _follow(script: tuple[tuple[str, str], ...], namespace: dict[str, Any], values: list[Encoded]) -> Failure | None:
+def compile_step(kind: str, source: str) -> CodeType:
+    """The code of a step; raises what `compile` raises."""
+    return compile(source, _TEST, "exec" if kind == "run" else "eval", dont_inherit=True)
+
+
+def _follow(
+    script: tuple[tuple[str, CodeType | str], ...], namespace: dict[str, Any], values: list[Encoded]
+) -> Failure | None:
     """Take one test's steps; what they come to is added to `values`, up to the first that raises."""
     try:
-        for kind, source in script:
-            if kind == "run":
-                exec(compile(source, _TEST, "exec", dont_inherit=True), namespace)  # noqa: S102
-            else:
-                value = eval(compile(source, _TEST, "eval", dont_inherit=True), namespace)  # noqa: S307
+        for kind, code in script:
+            if isinstance(code, str):
+                code = compile_step(kind, code)
+            value = eval(code, namespace)  # noqa: S307
+            if kind != "run":
                 values.append(encode(value) if kind == "value" else bool(value))
     except BaseException as error:
         return _describe(error)
@@ -208,7 +217,7 @@ class _Reporter:
 
     def __init__(self, secret: str, mark: str) -> None:
         self._secret, self._mark = secret.encode(), mark.encode()
-        self._began = [clock() for clock in _clocks]
+        self._wall, self._cpu = _wall_clock(), _cpu_clock()
 
     def send(self, report: list[Any]) -> None:
         line = b"\n%b%b\n" % (self._secret, _dump(report).encode())
@@ -217,7 +226,7 @@ class _Reporter:
 
     def begin_tests(self) -> None:
         self.send(["loaded"])
-        self._began = [clock() for clock in _clocks]
+        self._wall, self._cpu = _wall_clock(), _cpu_clock()
 
     def end_test(self, number: int, values: list[Encoded], failure: Failure | None) -> None:
         for descriptor, stream in enumerate(_STREAMS, start=1):
@@ -226,11 +235,10 @@ class _Reporter:
                 _write(descriptor, self._mark)
             except (OSError, ValueError):
                 continue
-        now = [clock() for clock in _clocks]
-        wall_s, cpu_s = (end - start for start, end in zip(self._began, now, strict=True))
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        self.send(["test", number, values, failure, wall_s, cpu_s, peak])
-        self._began = now
+        wall, cpu = _wall_clock(), _cpu_clock()
+        peak = _usage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        self.send(["test", number, values, failure, wall - self._wall, cpu - self._cpu, peak])
+        self._wall, self._cpu = wall, cpu
 
 
 def _describe(error: BaseException) -> Failure:
