@@ -6,15 +6,15 @@
 import os
 import resource
 import sys
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 from services.executor.inside import landlock, linux, seccomp
 from services.executor.inside.jail import FOLDER, PROGRAM_UID, Plan
 
 _OPEN_FILES = 64
 _LAUNCHER_ZYGOTE_AND_SPARE = 3
+REPORTS_FD = 3
 STDLIB_FD = 4
 """An open folder: the way to the standard library for a user who may not walk the path that leads there."""
 
@@ -28,17 +28,18 @@ class Bounds(TypedDict):
     processes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Walls:
-    """The layers that children get, by name, and why one is missing; `uid` is null where no other user is to be had.
+class Walls(NamedTuple):
+    """The layers that children get, by name, and why one is missing.
 
-    `ruleset` and `filter` are what each child has still to put in force itself.
+    `uid` is null where no other user is to be had; `closed` are ranges of descriptors that are no child's; `ruleset` and
+    `filter` are what each child has still to put in force itself.
     """
 
     layers: tuple[str, ...]
     missing: dict[str, str]
     uid: int | None
     in_jail: bool
+    closed: tuple[tuple[int, int], ...]
     ruleset: int | None
     filter: linux.SeccompProgram | None
 
@@ -74,11 +75,18 @@ def prepare(plan: Plan) -> Walls:
         layers.append("landlock")
     except OSError as error:
         missing["landlock"] = str(error)
-    walls = Walls((*layers, "rlimits"), missing, _user(plan), in_jail, ruleset, system_calls)
+    walls = Walls((*layers, "rlimits"), missing, _user(plan), in_jail, (), ruleset, system_calls)
     if in_jail:
         _put_in_force(walls)
-        return replace(walls, ruleset=None, filter=None)
-    return walls
+        return walls._replace(closed=_all_above(REPORTS_FD), ruleset=None, filter=None)
+    return walls._replace(closed=_all_above(STDLIB_FD, ruleset))
+
+
+def _all_above(kept: int, ruleset: int | None = None) -> tuple[tuple[int, int], ...]:
+    """The descriptors above `kept`, but for the rules."""
+    if ruleset is None:
+        return ((kept + 1, _OPEN_FILES),)
+    return (kept + 1, ruleset - 1), (ruleset + 1, _OPEN_FILES)
 
 
 def _may_signal(plan: Plan) -> bool:

@@ -1,8 +1,8 @@
 """One program inside its child process: compile it, run it, answer for each test, never say whether that was right.
 
-A job (`Job`) comes marshalled, from the service. A script, one a test, is a
-list of steps: `["run", source]` executes statements, `["value", source]` sends what an expression comes to, `["truth",
-source]` its truth. Each report is a line: the secret, and JSON. The secret keeps a program that writes to the
+A job (`Job`) comes marshalled, from the service. A script, one a test, is a row of steps: `("run", code)` executes
+statements, `("value", code)` sends what an expression comes to, `("truth", code)` its truth; what did not compile comes
+as source, to fail in here. Each report is a line: the secret, and JSON. The secret keeps a program that writes to the
 descriptor from being believed; it is an obstacle and not a wall, since both share a process. Little rests on it: what
 a test expects is not here, unless the test itself had to be trusted to run here.
 """
@@ -18,12 +18,10 @@ import time
 from types import CodeType, ModuleType, TracebackType
 from typing import Any, NoReturn, TypedDict
 
-from services.executor.inside.confine import STDLIB_FD, Bounds, Walls, confine
+from services.executor.inside.confine import REPORTS_FD, Bounds, Walls, confine
 from services.executor.values import Encoded, encode
 
 MEMORY_EXIT, CONFINE_EXIT = 86, 87
-_REPORTS_FD = 3
-_MOST_DESCRIPTORS = 1 << 16
 _CHUNK_BYTES = 1 << 16
 _PROGRAM, _TEST = "<program>", "<test>"
 _MESSAGE_CHARACTERS = 1000
@@ -71,7 +69,8 @@ def enter(streams: tuple[int, int, int, int], walls: Walls) -> NoReturn:
     """Become the child: take the streams (job, stdout, stderr, reports), wait for the job, accept its bounds, do it."""
     status = CONFINE_EXIT
     try:
-        os.setsid()
+        if not walls.in_jail:
+            os.setsid()
         if (job := _take(streams, walls)) is None:
             _exit(0)
         if job["stdin"] is not None:
@@ -91,13 +90,9 @@ def _take(streams: tuple[int, int, int, int], walls: Walls) -> Job | None:
     What is left at descriptor 0 is the job's pipe, read to its end: a program that reads its input finds none.
     """
     for target, stream in enumerate(streams):
-        os.dup2(stream, target)
-    os.set_inheritable(_REPORTS_FD, False)
-    kept = [_REPORTS_FD] if walls.in_jail else [STDLIB_FD]
-    if walls.ruleset is not None:
-        kept.append(walls.ruleset)
-    for highest, following in zip(kept, [*kept[1:], _MOST_DESCRIPTORS], strict=True):
-        os.closerange(highest + 1, following)
+        os.dup2(stream, target, inheritable=target != REPORTS_FD)
+    for lowest, highest in walls.closed:
+        os.closerange(lowest, highest + 1)
     parts = []
     while part := os.read(0, _CHUNK_BYTES):
         parts.append(part)
@@ -222,7 +217,7 @@ class _Reporter:
     def send(self, report: list[Any]) -> None:
         line = b"\n%b%b\n" % (self._secret, _dump(report).encode())
         while line:
-            line = line[_write(_REPORTS_FD, line) :]
+            line = line[_write(REPORTS_FD, line) :]
 
     def begin_tests(self) -> None:
         self.send(["loaded"])

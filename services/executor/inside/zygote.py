@@ -33,28 +33,18 @@ _LOWEST_OWN_FD = 10
 _GARBAGE = 20_000
 """Objects made before a collection, instead of 700: most programs end before their first."""
 _PRELOADED = (
-    "array",
     "bisect",
-    "cmath",
     "collections.abc",
     "copy",
-    "dataclasses",
     "datetime",
-    "decimal",
-    "enum",
-    "fractions",
     "functools",
     "heapq",
     "itertools",
     "math",
-    "numbers",
     "operator",
     "random",
     "re",
-    "statistics",
     "string",
-    "textwrap",
-    "traceback",
     "typing",
 )
 
