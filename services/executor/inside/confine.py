@@ -31,8 +31,8 @@ class Bounds(TypedDict):
 class Walls(NamedTuple):
     """The layers that children get, by name, and why one is missing.
 
-    `uid` is null where no other user is to be had; `closed` are ranges of descriptors that are no child's; `ruleset` and
-    `filter` are what each child has still to put in force itself.
+    `uid` is null where no other user is to be had; `closed` are ranges of descriptors that are no child's; `ruleset`
+    and `filter` are what each child has still to put in force itself.
     """
 
     layers: tuple[str, ...]
