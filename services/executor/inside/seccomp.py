@@ -1,4 +1,4 @@
-"""The system call filter: an allowlist as a BPF program, made once and installed in each child.
+"""The system call filter: an allowlist as a BPF program, made once; a jailed zygote installs it, or else each child.
 
 What is not on the list fails with EPERM, which Python shows as a PermissionError; a system call of another
 architecture kills the process. The numbers are found by binary search: the kernel runs the program once for each
@@ -27,13 +27,8 @@ _PAIRS = tuple(  # a datagram socket, even of a pair, can be sent from to any ad
     for cloexec in (0, _SOCK_CLOEXEC)
     for nonblock in (0, _SOCK_NONBLOCK)
 )
-_TERMINAL_SIZE_AND_MODE, _BYTES_WAITING, _NON_BLOCKING, _CLOSE_ON_EXEC = (
-    (0x5401, 0x5413),
-    0x541B,
-    0x5421,
-    (0x5450, 0x5451),
-)
-_IOCTLS = (*_TERMINAL_SIZE_AND_MODE, _BYTES_WAITING, _NON_BLOCKING, *_CLOSE_ON_EXEC)
+_TERMINAL_MODE, _TERMINAL_SIZE, _BYTES_WAITING, _NON_BLOCKING = 0x5401, 0x5413, 0x541B, 0x5421
+_IOCTLS = (_TERMINAL_MODE, _TERMINAL_SIZE, _BYTES_WAITING, _NON_BLOCKING, 0x5450, 0x5451)  # the last two: close on exec
 _SIGNALLING_FCNTLS = (8, 10, 15, 1026)  # owner, signal, owner of any kind, notice of changes
 _MYSELF = 0
 _PRCTLS = (1, 2, 3, 15, 16, 23)  # death signal, is dumpable, thread name, has a capability

@@ -53,6 +53,7 @@ def main(control: int, lifeline: int, plan: jail.Plan) -> None:
     """Fork the zygote and stay as its guard: it does not outlive the service, which holds the lifeline's other end."""
     line = socket.socket(fileno=fcntl.fcntl(control, fcntl.F_DUPFD_CLOEXEC, _LOWEST_OWN_FD))
     os.close(control)
+    Path("/proc/self/oom_score_adj").write_text("1000")  # where memory runs out a program is to go, and not the service
     sys.executable = str(Path(sys.executable).resolve())
     if plan["namespaces"]:
         try:

@@ -44,7 +44,16 @@ def test_executor_may_make_namespaces_and_little_else(compose: dict[str, Any], r
     assert rule["action"] == "SCMP_ACT_ERRNO"
     refused = set(rule["names"])
     assert refused >= {"bpf", "init_module", "io_uring_setup", "kexec_load", "keyctl", "open_by_handle_at", "ptrace"}
-    assert not refused & {"clone", "mount", "mount_setattr", "move_mount", "open_tree", "pivot_root", "setns", "unshare"}
+    assert not refused & {
+        "clone",
+        "mount",
+        "mount_setattr",
+        "move_mount",
+        "open_tree",
+        "pivot_root",
+        "setns",
+        "unshare",
+    }
 
 
 def test_only_the_executors_callers_share_its_network(compose: dict[str, Any]) -> None:

@@ -1,11 +1,14 @@
 """Programs that want more memory than they may have, by any way there is."""
 
+import contextlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from services.contracts import ExecuteReply, Verdict
+from services.executor.forkserver import ForkServer
 
 Judge = Callable[..., ExecuteReply]
 Answer = Callable[..., Any]
@@ -141,3 +144,14 @@ def f():
     reply = judge(code, "assert f() == True", memory_bytes=256 * MEBIBYTE)
     assert reply.verdict is Verdict.ACCEPTED
     assert (reply.tests[0].memory_bytes or 0) < 300 * MEBIBYTE
+
+
+def test_where_the_machine_runs_out_of_memory_programs_go_first(sandbox: ForkServer) -> None:
+    scores = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if b"inside.zygote" in (process / "cmdline").read_bytes():
+                scores.append(int((process / "oom_score_adj").read_text()))
+    assert scores
+    assert set(scores) == {1000}
+    assert int(Path("/proc/self/oom_score_adj").read_text()) < 1000
