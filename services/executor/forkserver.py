@@ -9,17 +9,15 @@ import marshal
 import math
 import os
 import secrets
-import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 from types import CodeType
 
 from services.executor import surroundings
 from services.executor.folders import acting_as, empty, is_pristine, read_files, write_files
+from services.executor.homes import Home
 from services.executor.inside.confine import Bounds as ChildBounds
 from services.executor.inside.jail import Plan
 from services.executor.inside.program import CONFINE_EXIT, Job, compile_step
@@ -108,22 +106,21 @@ class ForkServer:
                 with acting_as(self._program_uid):
                     empty(self._zygote.folder)
                 os.close(self._zygote.folder)
-                self._remove_home()
+                self._home.remove()
 
     def _start(self, *, namespaces: bool) -> ZygoteProcess:
         try:
-            self._home = Path(tempfile.mkdtemp(prefix="linewise-executor-"))
+            self._home = Home()
             try:
                 return ZygoteProcess(self._plan(namespaces=namespaces))
             except BaseException:
-                self._remove_home()
+                self._home.remove()
                 raise
         except (OSError, ValueError) as error:
             raise SandboxError(f"the zygote did not start ({error}); its traceback is on stderr") from error
 
     def _plan(self, *, namespaces: bool) -> Plan:
-        self._home.chmod(0o711)
-        folder = self._home / "run"
+        folder = self._home.path / "run"
         folder.mkdir(mode=0o700)
         if self._program_uid is not None and not namespaces:
             os.chown(folder, self._program_uid, self._program_uid)
@@ -138,9 +135,6 @@ class ForkServer:
             "packages": modules,
             "paths": paths,
         }
-
-    def _remove_home(self) -> None:
-        shutil.rmtree(self._home, ignore_errors=True)
 
     @property
     def _program_uid(self) -> int | None:
