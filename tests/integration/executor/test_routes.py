@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from services.executor.app import create_app
-from services.executor.sandbox import Ending, Report, SandboxError, Session
+from services.executor.sandbox import Sandbox, SandboxError
 from services.executor.settings import ExecutorSettings
 
 Serve = Callable[[FastAPI], str]
@@ -167,23 +167,10 @@ def test_a_zygote_that_dies_is_replaced_and_its_program_still_has_a_verdict(serv
         assert "linewise_executor_replaced_sandboxes_total 1.0" in client.get("/metrics").text
 
 
-class Broken:
-    """A sandbox that never works."""
-
-    isolation = "none"
-
-    def __init__(self, number: int) -> None:
-        pass
-
-    def run(self, session: Session, keep_on: Callable[[Report], bool]) -> Ending:
-        raise SandboxError("broken")
-
-    def close(self) -> None:
-        pass
-
-
-def test_our_own_failure_is_a_500_alone_and_internal_error_in_a_batch(serve: Serve) -> None:
-    url = serve(create_app(ExecutorSettings(workers=1), make_sandbox=Broken))
+def test_our_own_failure_is_a_500_alone_and_internal_error_in_a_batch(
+    serve: Serve, make_broken: Callable[[int], Sandbox]
+) -> None:
+    url = serve(create_app(ExecutorSettings(workers=1), make_sandbox=make_broken))
     with httpx.Client(base_url=url, timeout=60) as client:
         alone = client.post("/execute", json=sleeping(0))
         assert alone.status_code == 500
@@ -192,13 +179,15 @@ def test_our_own_failure_is_a_500_alone_and_internal_error_in_a_batch(serve: Ser
         assert (result["verdict"], result["total"], result["tests"]) == ("internal_error", 1, [])
 
 
-def test_without_a_sandbox_the_service_is_not_ready_until_one_starts_again(serve: Serve) -> None:
+def test_without_a_sandbox_the_service_is_not_ready_until_one_starts_again(
+    serve: Serve, make_broken: Callable[[int], Sandbox]
+) -> None:
     starts = True
 
-    def make_sandbox(number: int) -> Broken:
+    def make_sandbox(number: int) -> Sandbox:
         if not starts:
             raise SandboxError("no more")
-        return Broken(number)
+        return make_broken(number)
 
     url = serve(create_app(ExecutorSettings(workers=1), make_sandbox=make_sandbox))
     with httpx.Client(base_url=url, timeout=60) as client:

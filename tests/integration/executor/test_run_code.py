@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from services.executor.app import create_app
-from services.executor.sandbox import Ending, Report, SandboxError, Session
+from services.executor.sandbox import Sandbox
 from services.executor.settings import ExecutorSettings
 
 Serve = Callable[[FastAPI], str]
@@ -228,23 +228,8 @@ def test_replies_are_counted_by_status(client: httpx.Client, run: Run) -> None:
     assert 'linewise_executor_run_code_total{language="python",status="Failed"} 1.0' in metrics
 
 
-class Broken:
-    """A sandbox that never works."""
-
-    isolation = "none"
-
-    def __init__(self, number: int) -> None:
-        pass
-
-    def run(self, session: Session, keep_on: Callable[[Report], bool]) -> Ending:
-        raise SandboxError("broken")
-
-    def close(self) -> None:
-        pass
-
-
-def test_our_own_failure_is_a_500_and_no_result(serve: Serve) -> None:
-    url = serve(create_app(ExecutorSettings(workers=1), make_sandbox=Broken))
+def test_our_own_failure_is_a_500_and_no_result(serve: Serve, make_broken: Callable[[int], Sandbox]) -> None:
+    url = serve(create_app(ExecutorSettings(workers=1), make_sandbox=make_broken))
     reply = httpx.post(f"{url}/run_code", json={"code": "", "language": "python"}, timeout=60)
     assert reply.status_code == 500
     assert reply.json()["error"]["code"] == "internal_error"
