@@ -14,7 +14,8 @@ from typing import TypedDict
 
 from services.executor.inside import linux
 
-FOLDER = Path("/tmp")  # noqa: S108 (inside the jail it is the program's own)
+FOLDER = Path("/sandbox")
+_ALSO_CALLED = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 (inside the jail they are the program's own)
 ZYGOTE_UID, PROGRAM_UID = 0, 1000
 _MOST_FILES = 10_000
 
@@ -134,11 +135,13 @@ def _furnish(trees: dict[str, int], links: dict[str, str], folder_bytes: int) ->
             here.touch()
         linux.syscall(_MOVE_MOUNT, tree, b"", _AT_FDCWD, bytes(here), _MOVE_MOUNT_F_EMPTY_PATH)
         os.close(tree)
-    for path, target in (*links.items(), ("/dev/shm", str(FOLDER))):  # noqa: S108 (semaphores are made there)
-        Path(f".{path}").parent.mkdir(parents=True, exist_ok=True)
-        Path(f".{path}").symlink_to(target)
+    for path, target in (*links.items(), *((name, str(FOLDER)) for name in _ALSO_CALLED)):
+        here = Path(f".{path}")
+        if not here.exists():  # where Python lies below /tmp, that is no name of the folder
+            here.parent.mkdir(parents=True, exist_ok=True)
+            here.symlink_to(target)
     folder = Path(f".{FOLDER}")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir()
     options = f"size={folder_bytes},nr_inodes={_MOST_FILES},mode=700,uid={PROGRAM_UID},gid={PROGRAM_UID}"
     linux.mount("linewise", str(folder), "tmpfs", linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC, options)
 
