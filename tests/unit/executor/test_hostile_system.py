@@ -218,7 +218,7 @@ def test_every_thread_is_bound(answer: Answer) -> None:
 import os, socket, threading
 outcomes = []
 def attack():
-    for attempt in (socket.socket, lambda: os.listdir("/etc"), lambda: os.setuid(0), lambda: open("/var/tmp/x", "w")):
+    for attempt in (socket.socket, lambda: os.listdir("/etc"), lambda: os.setuid(0), lambda: open("/var/x", "w")):
         try:
             attempt()
             outcomes.append("done")
