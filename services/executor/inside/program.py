@@ -69,8 +69,7 @@ def enter(streams: tuple[int, int, int, int], walls: Walls) -> NoReturn:
     """Become the child: take the streams (job, stdout, stderr, reports), wait for the job, accept its bounds, do it."""
     status = CONFINE_EXIT
     try:
-        if not walls.in_jail:
-            os.setsid()
+        os.setsid()  # or a signal to its own group would reach the zygote and the child ahead, whatever their namespaces
         if (job := _take(streams, walls)) is None:
             _exit(0)
         if job["stdin"] is not None:
