@@ -69,7 +69,7 @@ def enter(streams: tuple[int, int, int, int], walls: Walls) -> NoReturn:
     """Become the child: take the streams (job, stdout, stderr, reports), wait for the job, accept its bounds, do it."""
     status = CONFINE_EXIT
     try:
-        os.setsid()  # or a signal to its own group would reach the zygote and the child ahead, whatever their namespaces
+        os.setsid()  # signals to a group know no namespaces: its own is not the one of the zygote and the child ahead
         if (job := _take(streams, walls)) is None:
             _exit(0)
         if job["stdin"] is not None:
