@@ -1,15 +1,12 @@
 """The client of the executor."""
 
-import asyncio
-import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import httpx
-
-from services.client.http import ServiceClient, _headers
+from services.client.http import ServiceClient
 from services.contracts import ExecuteBatchReply, ExecuteBatchRequest, ExecuteReply, ExecuteRequest
 from services.contracts.deadline import HEADER
+
+_LEAST_S = 0.001
 
 
 class ExecutorClient(ServiceClient):
@@ -34,10 +31,5 @@ class ExecutorClient(ServiceClient):
         )
         return reply.results
 
-    async def _send(
-        self, method: str, path: str, content: str | None, query: Mapping[str, Any] | None, deadline: float
-    ) -> httpx.Response:
-        left_s = max(0.001, deadline - time.monotonic())
-        headers = {**_headers(content), HEADER: f"{left_s:.3f}"}
-        async with self._errors_by_name(), asyncio.timeout(left_s):
-            return await self._http.request(method, path, content=content, params=query, headers=headers, timeout=None)
+    def _headers_within(self, left_s: float) -> dict[str, str]:
+        return {HEADER: f"{max(_LEAST_S, left_s):.3f}"}

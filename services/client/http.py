@@ -107,11 +107,14 @@ class ServiceClient:
     async def _send(
         self, method: str, path: str, content: str | None, query: Mapping[str, Any] | None, deadline: float
     ) -> httpx.Response:
-        async with self._errors_by_name():
-            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
-                return await self._http.request(
-                    method, path, content=content, params=query, headers=_headers(content), timeout=None
-                )
+        left_s = max(0.0, deadline - time.monotonic())
+        headers = _headers(content) | self._headers_within(left_s)
+        async with self._errors_by_name(), asyncio.timeout(left_s):
+            return await self._http.request(method, path, content=content, params=query, headers=headers, timeout=None)
+
+    def _headers_within(self, left_s: float) -> dict[str, str]:
+        """Headers of an attempt that has so many seconds; a service that can be told them overrides this."""
+        return {}
 
     @asynccontextmanager
     async def _lines(self, path: str, query: Mapping[str, Any] | None = None) -> AsyncIterator[AsyncIterator[str]]:
