@@ -78,7 +78,7 @@ def _encode(value: Any, depth: int, left: list[int]) -> Any:
         _spend(len(items), depth, left)
         return [kind.__name__, *[_encode(item, depth + 1, left) for item in items]]
     if kind is dict:
-        pairs = list(value.items())
+        pairs = list(value.copy().items())  # one snapshot: a thread of the program may be adding to it
         _spend(2 * len(pairs), depth, left)
         return ["dict", *[[_encode(key, depth + 1, left), _encode(item, depth + 1, left)] for key, item in pairs]]
     if kind is complex:
