@@ -109,7 +109,12 @@ def score_prefixes(prm: TorchPrm, requests: list[ScoreRequest], encoded: list[En
 def served(folder: Path, port: int, threads: int):  # type: ignore[no-untyped-def]
     """The scorer as a process of its own; yields its URL."""
     command = [sys.executable, "-m", "uvicorn", "--factory", "services.scorer.app:create_app", "--log-level", "error"]
-    settings = {"MODELS": f"prm={folder}", "TORCH_THREADS": str(threads), "MAX_BATCH_TOKENS": str(BUDGET)}
+    settings = {
+        "MODELS": f"prm={folder}",
+        "TORCH_THREADS": str(threads),
+        "MAX_BATCH_TOKENS": str(BUDGET),
+        "CACHE_ENTRIES": "0",
+    }
     environment = os.environ | {f"LINEWISE_SCORER_{name}": value for name, value in settings.items()}
     process = subprocess.Popen([*command, "--port", str(port)], env=environment)
     url = f"http://127.0.0.1:{port}"

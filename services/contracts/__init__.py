@@ -1,7 +1,7 @@
 """The wire language of Linewise: pydantic models of every request and reply, the verdicts, and the step splitter.
 
-Needs pydantic and the standard library alone. `prm_layout` (a PRM's input), `request_id` and `deadline`
-(headers) are modules of their own.
+Needs pydantic and the standard library alone. `prm_layout` (a PRM's input), `prm_checkpoint` (its folder),
+`request_id` and `deadline` (headers) are modules of their own.
 """
 
 from services.contracts.errors import ErrorDetail, ErrorReply
@@ -41,9 +41,11 @@ from services.contracts.labeling import (
     Teacher,
     TrlRecord,
 )
+from services.contracts.prm_checkpoint import Calibration
 from services.contracts.run_code import CommandResult, CommandStatus, RunCodeReply, RunCodeRequest, RunStatus
 from services.contracts.scoring import (
     Aggregate,
+    AggregateForm,
     ModelInfo,
     ModelsReply,
     ScoreBatchReply,
@@ -57,8 +59,10 @@ from services.contracts.verdicts import Assurance, Verdict
 
 __all__ = [
     "Aggregate",
+    "AggregateForm",
     "AssertTest",
     "Assurance",
+    "Calibration",
     "CallTest",
     "CommandResult",
     "CommandStatus",

@@ -1,11 +1,23 @@
 """`POST /score`, `POST /score/batch` and `GET /models`: a probability for every step of a program."""
 
+from enum import StrEnum
 from typing import Literal
 
 from pydantic import Field
 
 from services.contracts.base import Reply, Request
+from services.contracts.prm_checkpoint import Calibration
 from services.contracts.steps import Segment, StepKind
+
+
+class AggregateForm(StrEnum):
+    """The forms in which a program's scores become one number; the fields of `Aggregate`."""
+
+    MEAN = "mean"
+    MIN = "min"
+    PRODUCT = "product"
+    LAST = "last"
+    SOFTMIN = "softmin"
 
 
 class ScoreRequest(Request):
@@ -18,6 +30,12 @@ class ScoreRequest(Request):
     truncate: Literal["prompt"] | None = Field(
         None,
         description="`prompt`: drop the prompt's beginning where the input is too long; null: answer 413.",
+    )
+    aggregate: AggregateForm | None = Field(
+        None, description="The form that the reply's `scalar` takes; every form is in its `aggregate` all the same."
+    )
+    softmin_temperature: float = Field(
+        0.1, gt=0, allow_inf_nan=False, description="Of the form `softmin`; towards 0 it becomes `min`, high `mean`."
     )
 
 
@@ -40,6 +58,10 @@ class Aggregate(Reply):
     min: float | None = None
     product: float | None = None
     last: float | None = None
+    softmin: float | None = Field(
+        None,
+        description="The sum of w_i r_i with w = softmax(-r / temperature), https://arxiv.org/abs/2504.15275.",
+    )
 
 
 class ScoreReply(Reply):
@@ -48,6 +70,7 @@ class ScoreReply(Reply):
     model: str
     steps: list[ScoredStep]
     aggregate: Aggregate
+    scalar: float | None = Field(None, description="The form of `aggregate` that the request named; null without one.")
     truncated: bool = Field(False, description="True where the prompt's beginning was dropped.")
     tokens: int = Field(ge=0, description="Length of the model's input.")
 
@@ -73,6 +96,11 @@ class ModelInfo(Reply):
     max_tokens: int = Field(ge=1)
     default: bool = False
     loaded_at: str = Field(description="ISO 8601, UTC.")
+    temperature: float = Field(1.0, gt=0, description="What the logits are divided by.")
+    calibration: Calibration | None = Field(None, description="Null where the checkpoint folder doesn't say.")
+    golden: Literal["ok"] | None = Field(
+        None, description="`ok`: it gives its folder's golden scores; null: the folder has none that it can take."
+    )
 
 
 class ModelsReply(Reply):

@@ -18,6 +18,8 @@ from services.scorer.batcher import Batcher
 from services.scorer.metrics import ScorerMetrics
 from services.scorer.model import choose_device, load_prm, use_threads
 from services.scorer.models import NO_MODEL, Models
+from services.scorer.prefix_cache import PrefixCache
+from services.scorer.reuse import PrefixReuse
 from services.scorer.routes import models_router, scoring_router
 from services.scorer.service import ScoringService
 from services.scorer.settings import ScorerSettings
@@ -41,7 +43,8 @@ def create_app(settings: ScorerSettings | None = None) -> FastAPI:
         metrics=metrics,
         on_start=partial(use_threads, settings.torch_threads),
     )
-    service = ScoringService(models, batcher, Admission(settings.max_queue, metrics), metrics)
+    reuse = PrefixReuse(batcher, PrefixCache(settings.cache_entries, metrics), metrics)
+    service = ScoringService(models, batcher, reuse, Admission(settings.max_queue, metrics), metrics)
 
     @asynccontextmanager
     async def serving(_: FastAPI) -> AsyncIterator[None]:

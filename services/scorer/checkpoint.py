@@ -1,36 +1,22 @@
 """What a checkpoint folder says of itself, read before any weight is.
 
-A PRM is a plain Hugging Face token-classification folder: `config.json`, `*.safetensors`, a tokenizer. Its
-`config.json` may have a section of ours, which other readers ignore:
-
-    "linewise": {"temperature": 1.4, "input_prefix": ["<s>", "<decoder-only>", "</s>"]}
-
-`temperature` divides the logits (calibration, fitted on held-out labels; Guo et al. 2017,
-https://arxiv.org/abs/1706.04599). `input_prefix` are the tokens that open every input, here UniXcoder's decoder-only
-convention (https://github.com/microsoft/CodeBERT/tree/master/UniXcoder); without it an input opens with the
-tokenizer's beginning-of-sequence token, or its classification token, if it has one.
+A PRM is a plain Hugging Face token-classification folder: `config.json`, `*.safetensors`, a tokenizer.
+`services.contracts.prm_checkpoint` tells what of ours it may hold.
 """
 
 import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
+
+from services.contracts.prm_checkpoint import Conventions
 
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
 
 
 class CheckpointError(Exception):
     """A folder can't be served; the message is one sentence that says why."""
-
-
-class Conventions(BaseModel):
-    """The `linewise` section of a checkpoint's `config.json`."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
-    input_prefix: tuple[str, ...] | None = None
 
 
 def read_conventions(folder: Path) -> Conventions:

@@ -4,16 +4,19 @@ from dataclasses import dataclass, replace
 
 from services.contracts import ScoreRequest, Step, StepKind, split_steps
 from services.contracts.prm_layout import PrmInput, lay_out
+from services.scorer.prefix_cache import PrefixKey, prefix_keys
 from services.scorer.prm import Prm
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A program ready for the model; `input.positions[i]` is where step `scored_steps[i]` is scored."""
+    """A program ready for the model; step `scored_steps[i]` is scored at `input.positions[i]`, and `keys[i]` names
+    all that its score depends on."""
 
     steps: list[Step]
     scored_steps: list[int]
     input: PrmInput
+    keys: list[PrefixKey]
 
 
 def encode(request: ScoreRequest, prm: Prm) -> Encoded:
@@ -32,4 +35,5 @@ def encode(request: ScoreRequest, prm: Prm) -> Encoded:
         truncate_prompt=request.truncate == "prompt",
     )
     scored = [step.index for step in steps if step.kind is StepKind.CODE]
-    return Encoded(steps, scored, replace(laid_out, positions=[laid_out.positions[index] for index in scored]))
+    item = replace(laid_out, positions=[laid_out.positions[index] for index in scored])
+    return Encoded(steps, scored, item, prefix_keys(item))

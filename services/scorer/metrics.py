@@ -15,7 +15,9 @@ class ScorerMetrics:
     """The scorer's own metrics, on one registry.
 
     Stages: `encode` (text to ids, a request), `queue` (waiting for the model, a program), `model` (a pass). The share
-    of padding is `linewise_scorer_tokens_total{kind="padding"}` over the sum of both kinds.
+    of padding is `linewise_scorer_tokens_total{kind="padding"}` over the sum of both kinds. Programs and steps are
+    counted by where their scores came from: `cached`, `joined` (from a pass that was under way for another request) or
+    `scored` (a pass of their own); the hit rate is `linewise_scorer_steps_total{source="cached"}` over all sources.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -49,18 +51,49 @@ class ScorerMetrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self._passes = Counter("linewise_scorer_passes_total", "Passes of the model.", ["model"], registry=registry)
+        self._programs = Counter(
+            "linewise_scorer_programs_total",
+            "Programs with code, by where their scores came from.",
+            ["model", "source"],
+            registry=registry,
+        )
+        self._steps = Counter(
+            "linewise_scorer_steps_total",
+            "Code steps, by where their scores came from.",
+            ["model", "source"],
+            registry=registry,
+        )
+        self._cache_entries = Gauge(
+            "linewise_scorer_cache_entries", "Steps whose scores are remembered.", ["model"], registry=registry
+        )
         self._scores = Histogram(
-            "linewise_scorer_scores", "Scores of code steps.", ["model"], buckets=_SCORES, registry=registry
+            "linewise_scorer_scores",
+            "Scores of code steps, as passes gave them.",
+            ["model"],
+            buckets=_SCORES,
+            registry=registry,
         )
 
     def observe_stage(self, model: str, stage: str, seconds: float) -> None:
         """Record that `stage` took `seconds`."""
         self._stage_seconds.labels(model, stage).observe(seconds)
 
+    def observe_sources(self, model: str, *, cached: int, joined: int, scored: int) -> None:
+        """Record a program by where the scores of its steps came from; it counts under the dearest source."""
+        self._programs.labels(model, "scored" if scored else "joined" if joined else "cached").inc()
+        for source, steps in (("cached", cached), ("joined", joined), ("scored", scored)):
+            self._steps.labels(model, source).inc(steps)
+
+    def observe_cache(self, model: str, entries: int) -> None:
+        """Record how many steps of a model are remembered."""
+        self._cache_entries.labels(model).set(entries)
+
     def observe_pass(self, model: str, inputs: Sequence[PrmInput], scores: Sequence[Sequence[float]]) -> None:
         """Record one pass of the model: its size, its padding and its scores."""
         lengths = [len(item.ids) for item in inputs]
         padded = max(lengths) * len(lengths)
+        self._passes.labels(model).inc()
         self._tokens.labels(model, "real").inc(sum(lengths))
         self._tokens.labels(model, "padding").inc(padded - sum(lengths))
         self._batch_tokens.labels(model).observe(padded)

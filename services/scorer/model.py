@@ -19,9 +19,10 @@ import transformers
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from services.contracts.prm_checkpoint import Calibration, Conventions
 from services.contracts.prm_layout import SEPARATOR, PrmInput
 from services.kit.errors import StartupError
-from services.scorer.checkpoint import CheckpointError, Conventions, read_conventions
+from services.scorer.checkpoint import CheckpointError, read_conventions
 from services.scorer.settings import Device, DType
 
 _PROOF_TOKENS = 32
@@ -55,6 +56,8 @@ class TorchPrm:
     temperature: float
     prefix_ids: list[int]
     max_tokens: int
+    rounding: float = 1e-4
+    calibration: Calibration | None = None
 
     @property
     def architecture(self) -> str:
@@ -108,9 +111,11 @@ def load_prm(folder: Path, *, device: str, dtype: DType, max_tokens: int) -> Tor
             temperature=conventions.temperature,
             prefix_ids=_prefix_ids(tokenizer, conventions),
             max_tokens=min(max_tokens, _positions(model) or max_tokens),
+            rounding=_ROUNDING[dtype],
+            calibration=conventions.calibration,
         )
         _check_fit(prm)
-        prove_causal(prm, _ROUNDING[dtype])
+        prove_causal(prm, prm.rounding)
     except CheckpointError as error:
         raise CheckpointError(f"{folder} can't be served: {error}") from error
     except Exception as error:  # whatever a damaged file makes of the libraries that read it

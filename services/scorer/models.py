@@ -9,6 +9,7 @@ from pathlib import Path
 from services.contracts import ModelInfo
 from services.kit.errors import ConflictError, NotFoundError, StartupError, UnavailableError
 from services.scorer.checkpoint import CheckpointError
+from services.scorer.golden import check_golden, read_golden
 from services.scorer.prm import Prm, ServedModel
 from services.scorer.settings import ModelSource
 
@@ -59,7 +60,7 @@ class Models:
         return [self._info(served) for served in self._served.values()]
 
     async def reload(self, name: str) -> ModelInfo:
-        """Load the model's folder again and swap it in; until then, and if it can't be served, the old one serves.
+        """Load the model's folder again, prove it, swap it in; until then, and if it fails, the old one serves.
 
         Raises:
             NotFoundError: no model has that name.
@@ -75,8 +76,14 @@ class Models:
         return self._info(served)
 
     def _serve(self, source: ModelSource) -> ServedModel:
-        served = ServedModel(source.name, self._load(source.folder), datetime.now(UTC))
-        logger.info("model loaded", extra={"model": served.name, "architecture": served.prm.architecture})
+        prm = self._load(source.folder)
+        golden = read_golden(source.folder)
+        try:
+            agrees = golden is not None and check_golden(prm, golden)
+        except CheckpointError as error:
+            raise CheckpointError(f"{source.folder} can't be served: {error}") from error
+        served = ServedModel(source.name, prm, datetime.now(UTC), "ok" if agrees else None)
+        logger.info("model loaded", extra={"model": served.name, "architecture": prm.architecture})
         return served
 
     def _info(self, served: ServedModel) -> ModelInfo:

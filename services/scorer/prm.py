@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
-from services.contracts import ModelInfo
+from services.contracts import Calibration, ModelInfo
 from services.contracts.prm_layout import PrmInput
 
 
@@ -28,6 +28,18 @@ class Prm(Protocol):
     def prefix_ids(self) -> Sequence[int]:
         """The tokens that open every input."""
 
+    @property
+    def temperature(self) -> float:
+        """What divides its logits."""
+
+    @property
+    def rounding(self) -> float:
+        """How far its scores may be from those of the same weights in float32, for its number format's sake."""
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """How good its scores were when they were measured, where its folder says so."""
+
     def tokenize(self, texts: Sequence[str]) -> Sequence[Sequence[int]]:
         """Texts to ids, with no special tokens added."""
 
@@ -35,13 +47,14 @@ class Prm(Protocol):
         """One pass: for each input its scores, one for each of its positions, in [0, 1]."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class ServedModel:
     """A model under its name; a reload puts a new one in its place, requests in flight keep theirs."""
 
     name: str
     prm: Prm
     loaded_at: datetime
+    golden: Literal["ok"] | None = None
 
     def info(self, *, default: bool) -> ModelInfo:
         """What `GET /models` tells of it."""
@@ -52,4 +65,7 @@ class ServedModel:
             max_tokens=self.prm.max_tokens,
             default=default,
             loaded_at=self.loaded_at.isoformat(timespec="seconds"),
+            temperature=self.prm.temperature,
+            calibration=self.prm.calibration,
+            golden=self.golden,
         )

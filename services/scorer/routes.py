@@ -23,8 +23,9 @@ def scoring_router(service: ScoringService) -> APIRouter:
         """Score every step of one program.
 
         A step's score depends on the prompt and on the code up to the step's end, and on nothing behind it; a
-        comment's and a blank's is null. 404: no such model. 413 `too_long`: more tokens than the model takes, unless
-        `"truncate": "prompt"` lets the prompt's beginning go. 429: the queue is full. 503: no model is loaded.
+        comment's and a blank's is null. `aggregate` names the form that `scalar` takes for those who want one number;
+        steps and forms are there all the same. 404: no such model. 413 `too_long`: more tokens than the model takes,
+        unless `"truncate": "prompt"` lets the prompt's beginning go. 429: the queue is full. 503: no model is loaded.
         """
         return (await service.score([request]))[0]
 
@@ -45,15 +46,18 @@ def models_router(models: Models) -> APIRouter:
 
     @router.get("/models")
     async def list_models() -> ModelsReply:
-        """What is served; the default model answers requests that name none."""
+        """What is served, and how good its scores were when they were measured, where its folder says so.
+
+        The default model answers requests that name none.
+        """
         return ModelsReply(models=models.infos())
 
     @router.post("/models/{name}/reload")
     async def reload_model(name: str) -> ModelInfo:
         """Load the checkpoint folder again, without dropping a request.
 
-        The old model serves until the new one is loaded and proved. 409 `bad_checkpoint`: it can't be served, with
-        the reason, and the old one goes on.
+        The old model serves until the new one is loaded, is proved causal and gives the folder's golden scores, if it
+        has any. 409 `bad_checkpoint`: it can't be served, with the reason, and the old one goes on.
         """
         return await models.reload(name)
 

@@ -1,4 +1,4 @@
-"""Scores programs: admit, encode, queue, reply. It knows neither HTTP nor torch."""
+"""Scores programs: admit, encode, score what isn't known, reply. It knows neither HTTP nor torch."""
 
 import asyncio
 import time
@@ -15,6 +15,7 @@ from services.scorer.metrics import ScorerMetrics
 from services.scorer.models import Models
 from services.scorer.prm import ServedModel
 from services.scorer.replies import compose_reply
+from services.scorer.reuse import PrefixReuse
 
 _ENCODERS = 2
 
@@ -22,9 +23,12 @@ _ENCODERS = 2
 class ScoringService:
     """From requests to replies, from `start` to `close`; tokenizing has threads of its own, off the event loop."""
 
-    def __init__(self, models: Models, batcher: Batcher, admission: Admission, metrics: ScorerMetrics) -> None:
+    def __init__(
+        self, models: Models, batcher: Batcher, reuse: PrefixReuse, admission: Admission, metrics: ScorerMetrics
+    ) -> None:
         self._models = models
         self._batcher = batcher
+        self._reuse = reuse
         self._admission = admission
         self._metrics = metrics
         self._encoders = ThreadPoolExecutor(_ENCODERS, thread_name_prefix="scorer-encode")
@@ -51,8 +55,9 @@ class ScoringService:
         with self._admission.take(len(requests)):
             loop = asyncio.get_running_loop()
             encoded = await loop.run_in_executor(self._encoders, self._encode_all, requests, models)
-            scores = await asyncio.gather(*map(self._score, models, encoded))
-        return [compose_reply(model.name, item, row) for model, item, row in zip(models, encoded, scores, strict=True)]
+            scores = await self._score_all(models, encoded)
+        replies = zip(models, requests, encoded, scores, strict=True)
+        return [compose_reply(model.name, request, item, row) for model, request, item, row in replies]
 
     def _encode_all(self, requests: Sequence[ScoreRequest], models: Sequence[ServedModel]) -> list[Encoded]:
         return [self._encode(index, *pair) for index, pair in enumerate(zip(requests, models, strict=True))]
@@ -77,8 +82,15 @@ class ScoringService:
         self._metrics.observe_stage(model.name, "encode", time.perf_counter() - started)
         return encoded
 
+    async def _score_all(self, models: Sequence[ServedModel], encoded: Sequence[Encoded]) -> list[list[float]]:
+        """The scores of all, the longest first: a program's own beginnings then join its pass."""
+        longest_first = sorted(range(len(encoded)), key=lambda index: -len(encoded[index].input.ids))
+        scores = await asyncio.gather(*(self._score(models[index], encoded[index]) for index in longest_first))
+        in_order = dict(zip(longest_first, scores, strict=True))
+        return [in_order[index] for index in range(len(encoded))]
+
     async def _score(self, model: ServedModel, encoded: Encoded) -> list[float]:
         """The scores of the `code` steps; a program without any needs no pass."""
         if not encoded.scored_steps:
             return []
-        return await asyncio.wrap_future(self._batcher.submit(model, encoded.input))
+        return await self._reuse.score(model, encoded.input, encoded.keys)

@@ -55,6 +55,9 @@ class ScorerSettings(ServiceSettings):
     max_wait_ms: float = Field(2.0, ge=0)
     """How long a lone request waits for company before it is scored, in milliseconds."""
 
+    cache_entries: int = Field(100_000, ge=0)
+    """Steps whose scores are remembered, of each model, about 250 bytes a step; 0 remembers none."""
+
     max_queue: int = Field(1024, ge=1)
     """Programs taken in and not yet answered; one more is answered with 429."""
 

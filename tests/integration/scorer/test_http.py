@@ -45,7 +45,9 @@ def test_score_answers_as_the_contract_says(scorer: Callable[..., str]) -> None:
     scores = [step["score"] for step in body["steps"]]
     product = scores[0] * scores[1] * scores[2]
     expected = {"mean": fmean(scores), "min": min(scores), "product": product, "last": scores[2]}
+    softmin = body["aggregate"].pop("softmin")
     assert body["aggregate"] == pytest.approx(expected)
+    assert min(scores) < softmin < fmean(scores)
     assert body["tokens"] > 3
 
 
@@ -54,7 +56,15 @@ def test_comments_and_blanks_get_null_and_stay_out_of_the_aggregates(scorer: Cal
     assert [step["kind"] for step in body["steps"]] == ["code", "blank", "comment"]
     first = body["steps"][0]["score"]
     assert [step["score"] for step in body["steps"]] == [first, None, None]
-    assert body["aggregate"] == {"mean": first, "min": first, "product": first, "last": first}
+    assert body["aggregate"] == dict.fromkeys(("mean", "min", "product", "last", "softmin"), first)
+
+
+def test_a_consumer_of_one_number_names_the_form_and_still_gets_every_score(scorer: Callable[..., str]) -> None:
+    url = scorer()
+    plain = httpx.post(f"{url}/score", json=THREE_LINES).json()
+    asked = httpx.post(f"{url}/score", json={**THREE_LINES, "aggregate": "softmin", "softmin_temperature": 0.5}).json()
+    assert (plain["scalar"], asked["steps"]) == (None, plain["steps"])
+    assert asked["scalar"] == asked["aggregate"]["softmin"] != plain["aggregate"]["softmin"]
 
 
 @pytest.mark.parametrize("code", ["", "\n\n", "# nothing"])
@@ -84,7 +94,7 @@ async def test_64_concurrent_calls_are_answered_right_and_share_passes(
 ) -> None:
     codes = list(programs.values())
     requests = [ScoreRequest(prompt=f"{prompt} {n}", code=codes[n % len(codes)]) for n in range(64)]
-    url = scorer(max_wait_ms=300)
+    url = scorer(max_wait_ms=300, cache_entries=0)
     async with ScorerClient(url) as client:
         expected = await client.score_batch(requests)
         passes_before = passes(url)
@@ -92,6 +102,7 @@ async def test_64_concurrent_calls_are_answered_right_and_share_passes(
     for one, other in zip(expected, concurrent, strict=True):
         assert_same_scores(one, other)
     assert 1 <= passes(url) - passes_before < 20
+    assert padding_share(url) <= 0.1
 
 
 def assert_same_scores(one: ScoreReply, other: ScoreReply) -> None:
@@ -101,9 +112,18 @@ def assert_same_scores(one: ScoreReply, other: ScoreReply) -> None:
         assert left.score == pytest.approx(right.score, abs=1e-4)
 
 
-def passes(url: str) -> int:
+def exported(url: str) -> dict[str, float]:
     lines = httpx.get(f"{url}/metrics").text.splitlines()
-    return sum(int(float(line.split()[-1])) for line in lines if line.startswith("linewise_scorer_batch_tokens_count"))
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
+
+
+def passes(url: str) -> float:
+    return sum(value for name, value in exported(url).items() if name.startswith("linewise_scorer_passes_total"))
+
+
+def padding_share(url: str) -> float:
+    tokens = {name: value for name, value in exported(url).items() if name.startswith("linewise_scorer_tokens_total")}
+    return sum(value for name, value in tokens.items() if 'kind="padding"' in name) / sum(tokens.values())
 
 
 def test_models_tells_what_is_served(scorer: Callable[..., str]) -> None:
@@ -150,6 +170,8 @@ def test_a_batch_names_the_item_that_is_too_long(scorer: Callable[..., str]) -> 
         ("/score", {"prompt": "p"}, "code"),
         ("/score", {**THREE_LINES, "segment": "word"}, "segment"),
         ("/score", {**THREE_LINES, "truncate": "code"}, "truncate"),
+        ("/score", {**THREE_LINES, "aggregate": "median"}, "aggregate"),
+        ("/score", {**THREE_LINES, "softmin_temperature": 0}, "softmin_temperature"),
         ("/score/batch", {"items": [THREE_LINES, {**THREE_LINES, "code": 3}]}, "items[1].code"),
     ],
 )
@@ -249,11 +271,11 @@ def test_metrics_show_queue_batches_padding_stages_and_scores(scorer: Callable[.
     url = scorer(max_wait_ms=100)
     reply = httpx.post(f"{url}/score/batch", json={"items": [THREE_LINES, {**THREE_LINES, "prompt": "Add one!!"}]})
     assert reply.status_code == 200
-    exported = dict(line.rsplit(" ", 1) for line in httpx.get(f"{url}/metrics").text.splitlines() if line[0] != "#")
+    shown = exported(url)
     tokens = [result["tokens"] for result in reply.json()["results"]]
-    assert float(exported['linewise_scorer_tokens_total{kind="real",model="roberta"}']) == sum(tokens)
-    assert float(exported['linewise_scorer_tokens_total{kind="padding",model="roberta"}']) == max(tokens) - min(tokens)
-    assert float(exported['linewise_scorer_scores_count{model="roberta"}']) == 6
-    assert float(exported["linewise_scorer_queue_depth"]) == 0
+    assert shown['linewise_scorer_tokens_total{kind="real",model="roberta"}'] == sum(tokens)
+    assert shown['linewise_scorer_tokens_total{kind="padding",model="roberta"}'] == max(tokens) - min(tokens)
+    assert shown['linewise_scorer_scores_count{model="roberta"}'] == 6
+    assert shown["linewise_scorer_queue_depth"] == 0
     for stage in ("encode", "queue", "model"):
-        assert float(exported[f'linewise_scorer_stage_seconds_count{{model="roberta",stage="{stage}"}}']) > 0
+        assert shown[f'linewise_scorer_stage_seconds_count{{model="roberta",stage="{stage}"}}'] > 0

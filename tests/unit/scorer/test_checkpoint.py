@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from services.scorer.checkpoint import CheckpointError, Conventions, read_conventions
+from services.contracts import Calibration
+from services.contracts.prm_checkpoint import Conventions
+from services.scorer.checkpoint import CheckpointError, read_conventions
 
 
 @pytest.fixture
@@ -29,6 +31,14 @@ def test_the_linewise_section_is_read_and_unknown_fields_are_let_be(folder: Path
     assert read_conventions(folder) == Conventions(temperature=1.5, input_prefix=("<s>",))
 
 
+def test_the_calibration_is_read_as_far_as_the_folder_has_it(folder: Path) -> None:
+    figures = {"date": "2026-01-31T12:00:00Z", "labels": 812, "accuracy": 0.91, "ece": 0.02}
+    write_config(folder, {"linewise": {"calibration": figures}})
+    assert read_conventions(folder).calibration == Calibration.model_validate(figures)
+    write_config(folder, {"linewise": {"calibration": {"ece": 0.02}}})
+    assert read_conventions(folder).calibration == Calibration(ece=0.02)
+
+
 @pytest.mark.parametrize(
     ("config", "reason"),
     [
@@ -36,6 +46,8 @@ def test_the_linewise_section_is_read_and_unknown_fields_are_let_be(folder: Path
         ({"linewise": {"temperature": 0}}, "linewise.temperature"),
         ({"linewise": {"temperature": "hot"}}, "linewise.temperature"),
         ({"linewise": {"input_prefix": "<s>"}}, "linewise.input_prefix"),
+        ({"linewise": {"calibration": {"date": "yesterday"}}}, "linewise.calibration.date"),
+        ({"linewise": {"calibration": {"accuracy": 91}}}, "linewise.calibration.accuracy"),
         ({"linewise": 3}, "linewise"),
     ],
 )

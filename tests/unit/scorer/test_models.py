@@ -3,6 +3,8 @@ from typing import Any
 
 import pytest
 
+from services.contracts import Calibration
+from services.contracts.prm_checkpoint import GOLDEN_FILE, GoldenProgram, GoldenScores
 from services.kit.errors import ConflictError, NotFoundError, StartupError, UnavailableError
 from services.scorer.checkpoint import CheckpointError
 from services.scorer.models import Models
@@ -58,3 +60,30 @@ async def test_a_bad_checkpoint_on_reload_keeps_the_old_model(another_prm: Any) 
     with pytest.raises(ConflictError, match="torn; the model loaded before goes on serving"):
         await models.reload("a")
     assert models.get("a") is held
+
+
+def write_golden(folder: Path, score: float) -> None:
+    program = GoldenProgram(prompt="p", code="xx", scores=[score])
+    (folder / GOLDEN_FILE).write_text(GoldenScores(programs=[program]).model_dump_json())
+
+
+def test_a_folder_with_golden_scores_says_that_they_match_and_one_without_says_nothing(
+    tmp_path: Path, prm: Any
+) -> None:
+    source = ModelSource("a", tmp_path)
+    assert Models([source], lambda _: prm).infos()[0].golden is None
+    write_golden(tmp_path, 2 / 5)
+    assert Models([source], lambda _: prm).infos()[0].golden == "ok"
+
+
+def test_golden_scores_that_do_not_match_keep_it_from_starting(tmp_path: Path, prm: Any) -> None:
+    write_golden(tmp_path, 0.9)
+    with pytest.raises(StartupError, match="off its golden score"):
+        Models([ModelSource("a", tmp_path)], lambda _: prm)
+
+
+def test_calibration_is_told_where_the_folder_has_it(prm: Any) -> None:
+    assert Models([A], lambda _: prm).infos()[0].calibration is None
+    prm.calibration, prm.temperature = Calibration(accuracy=0.9), 1.5
+    (info,) = Models([A], lambda _: prm).infos()
+    assert (info.temperature, info.calibration) == (1.5, Calibration(accuracy=0.9))
