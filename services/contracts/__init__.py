@@ -1,9 +1,22 @@
 """The wire language of Linewise: pydantic models of every request and reply, the verdicts, and the step splitter.
 
-Needs pydantic and the standard library alone. `prm_layout` (a PRM's input), `prm_checkpoint` (its folder),
-`request_id` and `deadline` (headers) are modules of their own.
+Needs pydantic and the standard library alone. `prm_layout` (a PRM's input), `prm_checkpoint` (its folder), `programs`
+(the program in a completion), `request_id` and `deadline` (headers) are modules of their own.
 """
 
+from services.contracts.dialects import (
+    Classified,
+    ClassifyReply,
+    Pooled,
+    PooledStep,
+    PoolingOptions,
+    PoolingReply,
+    PoolingRequest,
+    RewardOptions,
+    RewardReply,
+    RewardRequest,
+    Usage,
+)
 from services.contracts.errors import ErrorDetail, ErrorReply
 from services.contracts.execution import (
     AssertTest,
@@ -64,6 +77,8 @@ __all__ = [
     "Assurance",
     "Calibration",
     "CallTest",
+    "Classified",
+    "ClassifyReply",
     "CommandResult",
     "CommandStatus",
     "ErrorDetail",
@@ -89,11 +104,19 @@ __all__ = [
     "OpenAITeacher",
     "Origin",
     "Outcome",
+    "Pooled",
+    "PooledStep",
+    "PoolingOptions",
+    "PoolingReply",
+    "PoolingRequest",
     "Problem",
     "ProblemCounts",
     "ProgramError",
     "Readiness",
     "Rejected",
+    "RewardOptions",
+    "RewardReply",
+    "RewardRequest",
     "RulesTeacher",
     "RunCodeReply",
     "RunCodeRequest",
@@ -113,6 +136,7 @@ __all__ = [
     "TestCase",
     "TestResult",
     "TrlRecord",
+    "Usage",
     "Verdict",
     "split_steps",
 ]

@@ -15,6 +15,8 @@ from services.contracts import Readiness
 from services.kit.app import build_app
 from services.scorer.admission import Admission
 from services.scorer.batcher import Batcher
+from services.scorer.dialects.reading import Reader
+from services.scorer.dialects.routes import dialects_router
 from services.scorer.metrics import ScorerMetrics
 from services.scorer.model import choose_device, load_prm, use_threads
 from services.scorer.models import NO_MODEL, Models
@@ -61,7 +63,11 @@ def create_app(settings: ScorerSettings | None = None) -> FastAPI:
         name="scorer",
         summary="A probability for every step of a program, from one causal pass.",
         settings=settings,
-        routers=[scoring_router(service), models_router(models)],
+        routers=[
+            scoring_router(service),
+            dialects_router(service, Reader(settings.answer_markers, settings.stop_texts), settings.aggregate),
+            models_router(models),
+        ],
         registry=registry,
         readiness=readiness,
         lifespan=serving,

@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from services.contracts import AggregateForm
 from services.kit.settings import ServiceSettings
+from services.scorer.dialects.reading import ANSWER_MARKERS, STOP_TEXTS
 
 Device = Literal["auto", "cpu", "cuda"]
 DType = Literal["float32", "bfloat16", "float16"]
@@ -60,6 +62,15 @@ class ScorerSettings(ServiceSettings):
 
     max_queue: int = Field(1024, ge=1)
     """Programs taken in and not yet answered; one more is answered with 429."""
+
+    aggregate: AggregateForm = AggregateForm.MEAN
+    """The one number that `/get_reward`, `/classify` and `/pooling` make of a program, where a request names none."""
+
+    answer_markers: tuple[str, ...] = ANSWER_MARKERS
+    """What stands before the answer in a rendered chat, as a JSON list: `/classify` and `/pooling` split there."""
+
+    stop_texts: tuple[str, ...] = STOP_TEXTS
+    """Ends of a sequence as text, as a JSON list: dropped behind an answer."""
 
     @field_validator("models", mode="before")
     @classmethod
