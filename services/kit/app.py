@@ -13,6 +13,7 @@ from services.kit.body_limit import BodyLimit
 from services.kit.drain import Drain
 from services.kit.error_replies import DOCUMENTED, install_error_replies
 from services.kit.errors import StartupError
+from services.kit.front_page import FrontPage
 from services.kit.health import ReadinessCheck, health_router
 from services.kit.observe import Observe, RequestMetrics
 from services.kit.settings import ServiceSettings
@@ -29,11 +30,12 @@ def build_app(
     registry: CollectorRegistry,
     readiness: ReadinessCheck,
     lifespan: Lifespan | None = None,
+    front_page: FrontPage | None = None,
 ) -> FastAPI:
     """A FastAPI app with `routers` and everything that the contract asks of every service.
 
-    `app.state.drain` is the `Drain` that `services.kit.server` begins on SIGTERM. A router that has a `GET /` of its
-    own goes before the JSON one.
+    `app.state.drain` is the `Drain` that `services.kit.server` begins on SIGTERM. `GET /` shows `front_page` to
+    those who prefer HTML, and name and version as JSON to all others.
     """
     info = ServiceInfo(name=name, version=version("linewise"))
     drain = Drain()
@@ -48,14 +50,14 @@ def build_app(
     app.state.startup_error = None
     for router in routers:
         app.include_router(router)
-    app.include_router(health_router(info, readiness, drain, registry))
+    app.include_router(health_router(info, readiness, drain, registry, front_page))
     install_error_replies(app)
 
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     if settings.api_keys:
-        app.add_middleware(BearerAuth, keys=settings.api_keys)
+        app.add_middleware(BearerAuth, keys=settings.api_keys, door=front_page.door if front_page else None)
     app.add_middleware(Observe, metrics=RequestMetrics(registry))
     return app
 

@@ -27,12 +27,17 @@ def error_response(error: ServiceError) -> JSONResponse:
         error=ErrorDetail(code=error.code, message=error.message, details=error.details),
         request_id=current_request_id.get() or "",
     )
-    headers = {}
-    if error.retry_after_s is not None:
-        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+    headers = retry_headers(error)
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(reply.model_dump(mode="json"), status_code=error.status, headers=headers)
+
+
+def retry_headers(error: ServiceError) -> dict[str, str]:
+    """`Retry-After` in whole seconds, at least one, where `error` says when to come back."""
+    if error.retry_after_s is None:
+        return {}
+    return {"Retry-After": str(max(1, math.ceil(error.retry_after_s)))}
 
 
 def install_error_replies(app: FastAPI) -> None:

@@ -2,17 +2,25 @@
 
 from collections.abc import Awaitable, Callable
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.responses import JSONResponse
 
 from services.contracts import Health, Readiness, ServiceInfo
 from services.kit.drain import Drain
+from services.kit.front_page import FrontPage
+from services.kit.negotiation import prefers_html
 
 ReadinessCheck = Callable[[], Awaitable[Readiness]]
 
 
-def health_router(info: ServiceInfo, readiness: ReadinessCheck, drain: Drain, registry: CollectorRegistry) -> APIRouter:
+def health_router(
+    info: ServiceInfo,
+    readiness: ReadinessCheck,
+    drain: Drain,
+    registry: CollectorRegistry,
+    front_page: FrontPage | None = None,
+) -> APIRouter:
     """The routes that probes and scrapers ask, and the one for the curious."""
     router = APIRouter(tags=["service"])
 
@@ -32,9 +40,11 @@ def health_router(info: ServiceInfo, readiness: ReadinessCheck, drain: Drain, re
         """Prometheus' text format."""
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
-    @router.get("/")
-    async def root() -> ServiceInfo:
-        """Name and version."""
-        return info
+    @router.get("/", response_model=ServiceInfo)
+    async def root(request: Request) -> Response:
+        """Name and version; the service's page for people where it has one and `Accept` prefers `text/html`."""
+        if front_page and prefers_html(request.headers):
+            return await front_page.view(request)
+        return JSONResponse(info.model_dump(mode="json"), headers={"Vary": "Accept"})
 
     return router

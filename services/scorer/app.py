@@ -20,6 +20,7 @@ from services.scorer.dialects.routes import dialects_router
 from services.scorer.metrics import ScorerMetrics
 from services.scorer.model import choose_device, load_prm, use_threads
 from services.scorer.models import NO_MODEL, Models
+from services.scorer.page_routes import ScorerPage
 from services.scorer.prefix_cache import PrefixCache
 from services.scorer.reuse import PrefixReuse
 from services.scorer.routes import models_router, scoring_router
@@ -47,6 +48,7 @@ def create_app(settings: ScorerSettings | None = None) -> FastAPI:
     )
     reuse = PrefixReuse(batcher, PrefixCache(settings.cache_entries, metrics), metrics)
     service = ScoringService(models, batcher, reuse, Admission(settings.max_queue, metrics), metrics)
+    page = ScorerPage(service, models)
 
     @asynccontextmanager
     async def serving(_: FastAPI) -> AsyncIterator[None]:
@@ -67,8 +69,10 @@ def create_app(settings: ScorerSettings | None = None) -> FastAPI:
             scoring_router(service),
             dialects_router(service, Reader(settings.answer_markers, settings.stop_texts), settings.aggregate),
             models_router(models),
+            page.router(),
         ],
         registry=registry,
         readiness=readiness,
         lifespan=serving,
+        front_page=page.front,
     )
