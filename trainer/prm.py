@@ -3,7 +3,7 @@
 From label files to a plain Hugging Face token-classification folder, which the scorer serves as it is. Problems are
 split by the sha256 of their ids into training, validation (early stop, temperature) and held-out (every figure that is
 reported). The parts: `prm_data` (labels as trees of steps), `prm_tree` (trees as tensors), `prm_model` (backbones),
-`prm_training` (the loop), `prm_figures` (what is measured).
+`prm_training` (the loop), `prm_figures` (what is measured), `prm_golden` (what a loaded copy must say).
 
     linewise train prm --labels labels.jsonl --run-dir runs/prm
 """
@@ -11,15 +11,17 @@ reported). The parts: `prm_data` (labels as trees of steps), `prm_tree` (trees a
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 
 import torch
 
-from services.contracts import LabelRecord, Origin
+from services.contracts import Calibration, LabelRecord, Origin
 from trainer.classification import Report, fit_temperature
 from trainer.errors import SettingsError
 from trainer.prm_config import PrmConfig, PrmSummary
 from trainer.prm_data import Split, Tree, build_trees, memoised, read_labels, split_by_problem
 from trainer.prm_figures import AGAINST_REFERENCES, held_out_reports, score_steps
+from trainer.prm_golden import golden_scores
 from trainer.prm_model import Backbone, build_backbone
 from trainer.prm_training import PrmTraining
 from trainer.prm_tree import Pack, pack_tree
@@ -69,7 +71,9 @@ def train_prm(config: PrmConfig) -> PrmSummary:
         run.write_json("held_out.json", {name: asdict(report) for name, report in reports.items()})
         summary = _summary(config, run, backbone, data, training, temperature, reports)
         with replacing(summary.checkpoint) as folder:
-            backbone.save(folder, {"temperature": temperature, "metrics": _headline(reports["all"])})
+            overall = reports["all"]
+            golden = golden_scores(backbone, split.held_out, temperature, config.seed)
+            backbone.save(folder, temperature, _calibration(overall), _headline(overall), golden)
         run.write_json("summary.json", summary)
         write_report(run.folder)
     return summary
@@ -109,6 +113,12 @@ def _capped(records: Sequence[LabelRecord], config: PrmConfig) -> list[LabelReco
         if len(kept) < config.programs_per_problem:
             kept.append(record)
     return [record for kept in by_problem.values() for record in kept]
+
+
+def _calibration(report: Report) -> Calibration:
+    """What a checkpoint says of its calibrated scores, measured now on held-out labels."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    return Calibration(date=now, labels=report.count, accuracy=report.accuracy, ece=report.ece)
 
 
 def _headline(report: Report) -> dict[str, float | None]:

@@ -22,6 +22,7 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
+from services.contracts.prm_checkpoint import GOLDEN_FILE, Calibration, Conventions, GoldenScores
 from trainer.errors import PolicyError
 from trainer.prm_data import Node, Tree
 from trainer.prm_tree import Batch, collate, pack_tree
@@ -86,14 +87,24 @@ class Backbone:
             output_hidden_states=hidden_states,
         )
 
-    def save(self, folder: Path, linewise: dict[str, Any]) -> None:
-        """Write safetensors, tokenizer and `config.json` with a section `linewise`, which other readers ignore."""
+    def save(
+        self,
+        folder: Path,
+        temperature: float,
+        calibration: Calibration,
+        metrics: dict[str, float | None],
+        golden: GoldenScores | None,
+    ) -> None:
+        """Write safetensors, tokenizer, golden scores, and `config.json` with a section that other readers ignore."""
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
+        conventions = Conventions(temperature=temperature, input_prefix=self.input_prefix, calibration=calibration)
+        section = {**conventions.model_dump(mode="json", exclude_none=True), "metrics": metrics}
         file = folder / "config.json"
-        prefix = {} if self.input_prefix is None else {"input_prefix": list(self.input_prefix)}
-        config = {**json.loads(file.read_text(encoding="utf-8")), "linewise": {**linewise, **prefix}}
+        config = {**json.loads(file.read_text(encoding="utf-8")), "linewise": section}
         file.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        if golden is not None:
+            (folder / GOLDEN_FILE).write_text(golden.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def build_backbone(name: str, texts: Iterable[str], vocabulary: int, dropout: float) -> Backbone:

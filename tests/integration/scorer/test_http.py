@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from services.client import ScorerClient
 from services.contracts import ScoreReply, ScoreRequest
+from services.contracts.prm_checkpoint import GOLDEN_FILE, GoldenProgram, GoldenScores
 from services.kit.errors import StartupError
 from services.scorer.app import create_app
 from services.scorer.settings import ScorerSettings
@@ -228,43 +229,167 @@ def test_a_checkpoint_that_cannot_be_served_keeps_it_from_starting(
         create_app(ScorerSettings(models=[str(folder)]))
 
 
-async def test_a_reload_under_load_drops_no_request(
+async def test_a_growing_program_scores_the_same_with_and_without_a_cache(
+    scorer: Callable[..., str], prompt: str, programs: dict[str, str]
+) -> None:
+    url, without = scorer("roberta", "llama"), scorer("roberta", "llama", cache_entries=0)
+    async with ScorerClient(url) as client, ScorerClient(without) as plain:
+        for code in programs.values():
+            lines = code.splitlines(keepends=True)
+            for model in ("roberta", "llama"):
+                for count in (*range(1, len(lines) + 1), *range(1, len(lines) + 1)):
+                    request = ScoreRequest(prompt=prompt, code="".join(lines[:count]), model=model)
+                    assert_same_scores(await client.score(request), await plain.score(request))
+    shown = exported(url)
+    for model in ("roberta", "llama"):
+        counted = {source: shown[_steps_total(model, source)] for source in ("cached", "scored")}
+        assert counted["cached"] > counted["scored"] == shown[f'linewise_scorer_cache_entries{{model="{model}"}}']
+    assert exported(without)[_steps_total("llama", "cached")] == 0
+
+
+def _steps_total(model: str, source: str) -> str:
+    return f'linewise_scorer_steps_total{{model="{model}",source="{source}"}}'
+
+
+async def test_equal_calls_at_once_are_scored_once(scorer: Callable[..., str]) -> None:
+    url = scorer(max_wait_ms=300, cache_entries=0)
+    async with httpx.AsyncClient(base_url=url) as client:
+        replies = await asyncio.gather(*(client.post("/score", json=THREE_LINES) for _ in range(32)))
+    assert {reply.text for reply in replies} == {replies[0].text}
+    assert replies[0].status_code == 200
+    shown = exported(url)
+    sources = {
+        s: shown[f'linewise_scorer_programs_total{{model="roberta",source="{s}"}}'] for s in ("scored", "joined")
+    }
+    assert sum(sources.values()) == 32
+    assert sources["joined"] > sources["scored"]
+    assert shown['linewise_scorer_batch_programs_sum{model="roberta"}'] == sources["scored"]
+
+
+async def test_reloads_under_load_lose_no_request_and_really_swap_the_weights(
+    serve: Serve, tmp_path: Path, save_checkpoint: Callable[..., Path]
+) -> None:
+    """Eight clients without retries ask all the while; every reply is one that a checkpoint gives."""
+    folder = save_checkpoint(tmp_path / "prm", seed=0)
+    url = serve(create_app(ScorerSettings(models=[str(folder)], torch_threads=1, cache_entries=0)))
+    seeds = {seed: save_checkpoint(tmp_path / str(seed), seed=seed) for seed in (0, 1, 2)}
+    models = [f"{seed}={each}" for seed, each in seeds.items()]
+    reference = serve(create_app(ScorerSettings(models=models, torch_threads=1)))
+    expected = {seed: _means(reference, str(seed)) for seed in seeds}
+    done = asyncio.Event()
+    replies: list[tuple[int, httpx.Response]] = []
+
+    async def ask(client: httpx.AsyncClient, number: int) -> None:
+        while not done.is_set():
+            replies.append((number, await client.post("/score", json=NUMBERED[number])))
+            number = (number + 8) % len(NUMBERED)
+
+    async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+        asking = [asyncio.create_task(ask(client, first)) for first in range(8)]
+        for seed in (1, 2, 0):
+            save_checkpoint(folder, seed=seed)
+            assert (await client.post("/models/prm/reload")).status_code == 200
+            after = (await client.post("/score", json=NUMBERED[0])).json()["aggregate"]["mean"]
+            assert after == pytest.approx(expected[seed][0], abs=1e-4)
+        done.set()
+        await asyncio.gather(*asking)
+    lost = [reply.status_code for _, reply in replies if reply.status_code != 200]
+    assert (lost, len(replies) > 24) == ([], True)
+    for number, reply in replies:
+        mean = reply.json()["aggregate"]["mean"]
+        assert any(mean == pytest.approx(means[number], abs=1e-4) for means in expected.values())
+
+
+NUMBERED = [{**THREE_LINES, "prompt": f"Add one. Task {number}."} for number in range(40)]
+
+
+def _means(url: str, model: str) -> list[float]:
+    reply = httpx.post(f"{url}/score/batch", json={"items": [{**item, "model": model} for item in NUMBERED]})
+    return [result["aggregate"]["mean"] for result in reply.json()["results"]]
+
+
+async def test_requests_in_flight_end_on_the_model_that_they_began_with(
+    serve: Serve, tmp_path: Path, save_checkpoint: Callable[..., Path]
+) -> None:
+    folder = save_checkpoint(tmp_path / "prm", seed=0)
+    url = serve(create_app(ScorerSettings(models=[str(folder)], torch_threads=1, max_wait_ms=1500, cache_entries=0)))
+    async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+        before = (await client.post("/score", json=THREE_LINES)).json()["aggregate"]["mean"]
+        save_checkpoint(folder, seed=1)
+        held = asyncio.create_task(client.post("/score", json=THREE_LINES))
+        await asyncio.sleep(0.1)
+        await client.post("/models/prm/reload")
+        after = (await client.post("/score", json=THREE_LINES)).json()["aggregate"]["mean"]
+    assert (await held).json()["aggregate"]["mean"] == pytest.approx(before, abs=1e-4)
+    assert abs(after - before) > 1e-3
+
+
+def _tear(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def _give_wrong_golden_scores(folder: Path) -> None:
+    _write_golden(folder, [0.123, 0.456, 0.789])
+
+
+def _write_golden(folder: Path, scores: list[float]) -> None:
+    program = GoldenProgram(**THREE_LINES, scores=scores)
+    (folder / GOLDEN_FILE).write_text(GoldenScores(programs=[program]).model_dump_json())
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"), [(_tear, "can't be loaded"), (_give_wrong_golden_scores, "off its golden score")]
+)
+async def test_a_bad_checkpoint_on_reload_is_409_and_the_old_one_serves_on(
+    damage: Callable[[Path], None], reason: str, serve: Serve, tmp_path: Path, save_checkpoint: Callable[..., Path]
+) -> None:
+    folder = save_checkpoint(tmp_path / "prm")
+    url = serve(create_app(ScorerSettings(models=[f"mine={folder}"], torch_threads=1, cache_entries=0)))
+    async with httpx.AsyncClient(base_url=url) as client:
+        before = (await client.post("/score", json=THREE_LINES)).json()
+        damage(folder)
+        reload = await client.post("/models/mine/reload")
+        after = (await client.post("/score", json=THREE_LINES)).json()
+    assert (reload.status_code, reload.json()["error"]["code"]) == (409, "bad_checkpoint")
+    assert reason in reload.json()["error"]["message"]
+    assert "goes on serving" in reload.json()["error"]["message"]
+    assert after == before
+
+
+def test_golden_scores_that_do_not_come_out_keep_it_from_starting(
+    tmp_path: Path, save_checkpoint: Callable[..., Path]
+) -> None:
+    folder = save_checkpoint(tmp_path / "prm")
+    _give_wrong_golden_scores(folder)
+    with pytest.raises(StartupError, match="off its golden score"):
+        create_app(ScorerSettings(models=[str(folder)]))
+
+
+async def test_a_new_checkpoint_comes_with_its_golden_scores_and_an_old_ones_are_refused_beside_it(
     serve: Serve, tmp_path: Path, save_checkpoint: Callable[..., Path]
 ) -> None:
     folder = save_checkpoint(tmp_path / "prm", seed=0)
     url = serve(create_app(ScorerSettings(models=[str(folder)], torch_threads=1)))
-    request = ScoreRequest(**THREE_LINES)
-    async with ScorerClient(url) as client:
-        loaded_at = (await client.models())[0].loaded_at
-        old = (await client.score(request)).aggregate.mean
+    async with httpx.AsyncClient(base_url=url) as client:
+        assert (await client.get("/models")).json()["models"][0]["golden"] is None
+        scored = (await client.post("/score", json=THREE_LINES)).json()
+        _write_golden(folder, [step["score"] for step in scored["steps"]])
+        assert (await client.post("/models/prm/reload")).json()["golden"] == "ok"
         save_checkpoint(folder, seed=1)
-        reloading = asyncio.create_task(client.reload("prm"))
-        during = []
-        while not reloading.done():
-            replies = await asyncio.gather(*(client.score(request) for _ in range(8)))
-            during += [reply.aggregate.mean for reply in replies]
-        info = await reloading
-        new = (await client.score(request)).aggregate.mean
-    assert abs(old - new) > 1e-3
-    assert during
-    assert all(mean == pytest.approx(old, abs=1e-4) or mean == pytest.approx(new, abs=1e-4) for mean in during)
-    assert (info.name, info.default) == ("prm", True)
-    assert info.loaded_at >= loaded_at
+        refused = await client.post("/models/prm/reload")
+        assert (refused.status_code, (await client.get("/models")).json()["models"][0]["golden"]) == (409, "ok")
 
 
-async def test_a_bad_checkpoint_on_reload_is_409_and_the_old_one_serves_on(
+def test_models_tells_the_calibration_of_the_folder_and_null_without(
     serve: Serve, tmp_path: Path, save_checkpoint: Callable[..., Path]
 ) -> None:
-    folder = save_checkpoint(tmp_path / "prm")
-    url = serve(create_app(ScorerSettings(models=[f"mine={folder}"], torch_threads=1)))
-    async with httpx.AsyncClient(base_url=url) as client:
-        before = (await client.post("/score", json=THREE_LINES)).json()
-        (folder / "model.safetensors").write_bytes(b"torn")
-        reload = await client.post("/models/mine/reload")
-        after = (await client.post("/score", json=THREE_LINES)).json()
-    assert (reload.status_code, reload.json()["error"]["code"]) == (409, "bad_checkpoint")
-    assert "goes on serving" in reload.json()["error"]["message"]
-    assert after == before
+    figures = {"date": "2026-01-31T12:00:00Z", "labels": 812, "accuracy": 0.91, "ece": 0.02}
+    told = save_checkpoint(tmp_path / "told", linewise={"temperature": 1.5, "calibration": figures})
+    silent = save_checkpoint(tmp_path / "silent")
+    url = serve(create_app(ScorerSettings(models=[str(told), str(silent)])))
+    models = httpx.get(f"{url}/models").json()["models"]
+    assert [(model["temperature"], model["calibration"]) for model in models] == [(1.5, figures), (1.0, None)]
 
 
 def test_metrics_show_queue_batches_padding_stages_and_scores(scorer: Callable[..., str]) -> None:

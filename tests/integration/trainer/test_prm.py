@@ -1,22 +1,32 @@
 """A PRM learns a rule from label files, beats the majority, and is saved as anyone can load it."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from fastapi import FastAPI
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
-from services.client import ScorerClient
+from services.client import RequestError, ScorerClient
 from services.contracts import LabelRecord, Origin, Problem, ScoreRequest, StepKind, StepLabel, split_steps
+from services.contracts.prm_checkpoint import GOLDEN_FILE, Conventions, GoldenScores
+from services.kit.errors import StartupError
 from services.scorer.app import create_app
 from services.scorer.settings import ScorerSettings
+from trainer.classification import fit_temperature
 from trainer.errors import SettingsError
 from trainer.prm import PrmConfig, PrmSummary, train_prm
+from trainer.prm_data import build_trees, read_labels, split_by_problem
+from trainer.prm_figures import score_steps
+from trainer.prm_model import Backbone
+from trainer.prm_tree import pack_tree
 from trainer.problems import ProblemFileError, load_problems
 from trainer.problems.files import write_jsonl
+from trainer.tokenizers import train_bpe
 
 
 def labelled(problem: Problem, wrong: int | None) -> LabelRecord:
@@ -107,6 +117,89 @@ def test_temperature_and_figures_travel_with_the_checkpoint(trained: tuple[Path,
     section = json.loads((summary.checkpoint / "config.json").read_text())["linewise"]
     assert section["temperature"] == summary.temperature
     assert section["metrics"]["accuracy"] == summary.accuracy
+
+
+def test_the_checkpoint_says_how_good_its_scores_are_on_how_many_labels_and_since_when(
+    trained: tuple[Path, PrmSummary],
+) -> None:
+    summary = trained[1]
+    section = json.loads((summary.checkpoint / "config.json").read_text())["linewise"]
+    calibration = Conventions.model_validate(section).calibration
+    assert calibration is not None and calibration.date is not None
+    assert calibration.date.tzinfo is not None
+    assert (calibration.labels, calibration.accuracy, calibration.ece) == (
+        summary.held_out_steps,
+        summary.accuracy,
+        summary.ece,
+    )
+
+
+def test_the_temperature_is_fitted_on_validation_problems_and_not_on_those_it_is_measured_on(
+    labels: tuple[Path, Path], trained: tuple[Path, PrmSummary]
+) -> None:
+    """Fitted again from the saved weights: the validation part gives the temperature, the held-out part another."""
+    model = AutoModelForTokenClassification.from_pretrained(trained[1].checkpoint).eval()
+    backbone = Backbone(model, AutoTokenizer.from_pretrained(trained[1].checkpoint))
+    split = split_by_problem(read_labels(labels), held_out=0.2, validation=0.1)
+    fitted = []
+    for records in (split.validation, split.held_out):
+        trees, _ = build_trees(records, backbone.tokenize, prefix_ids=backbone.prefix_ids, max_tokens=1024)
+        scored = score_steps(backbone, [pack for tree in trees for pack in pack_tree(tree, 1024)], 1024)
+        fitted.append(fit_temperature(scored.logits, scored.labels))
+    assert fitted[0] == pytest.approx(trained[1].temperature, rel=1e-3)
+    assert fitted[1] != pytest.approx(trained[1].temperature, rel=1e-2)
+
+
+def test_golden_scores_are_of_held_out_programs(labels: tuple[Path, Path], trained: tuple[Path, PrmSummary]) -> None:
+    golden = GoldenScores.model_validate_json((trained[1].checkpoint / GOLDEN_FILE).read_bytes())
+    held_out = {record.code for record in split_by_problem(read_labels(labels), 0.2, 0.1).held_out}
+    assert len(golden.programs) == 8
+    assert all(program.code in held_out for program in golden.programs)
+    assert all(0 <= score <= 1 for program in golden.programs for score in program.scores if score is not None)
+
+
+async def test_the_scorer_tells_calibration_and_that_the_golden_scores_come_out(
+    trained: tuple[Path, PrmSummary], serve: Callable[[FastAPI], str]
+) -> None:
+    summary = trained[1]
+    url = serve(create_app(ScorerSettings(models=(f"prm={summary.checkpoint}",))))
+    async with ScorerClient(url) as client:
+        (info,) = await client.models()
+    assert info.golden == "ok"
+    assert info.temperature == summary.temperature
+    assert info.calibration is not None
+    assert (info.calibration.accuracy, info.calibration.ece) == (summary.accuracy, summary.ece)
+
+
+@pytest.mark.parametrize("lost", ["temperature", "weights", "tokenizer"])
+async def test_a_checkpoint_whose_parts_do_not_belong_together_is_refused_and_the_old_one_serves(
+    lost: str, trained: tuple[Path, PrmSummary], tmp_path: Path, serve: Callable[[FastAPI], str]
+) -> None:
+    folder = shutil.copytree(trained[1].checkpoint, tmp_path / "prm")
+    url = serve(create_app(ScorerSettings(models=(str(folder),))))
+    _spoil(folder, lost)
+    request = ScoreRequest(prompt="Sum the list.", code="def f(xs):\n    return sum(xs)\n")
+    async with ScorerClient(url) as client:
+        before = await client.score(request)
+        with pytest.raises(RequestError, match="off its golden score") as refusal:
+            await client.reload("prm")
+        assert (refusal.value.status, refusal.value.code) == (409, "bad_checkpoint")
+        assert await client.score(request) == before
+    with pytest.raises(StartupError, match="off its golden score"):
+        create_app(ScorerSettings(models=(str(folder),)))
+
+
+def _spoil(folder: Path, lost: str) -> None:
+    if lost == "temperature":
+        config = json.loads((folder / "config.json").read_text())
+        del config["linewise"]["temperature"]
+        (folder / "config.json").write_text(json.dumps(config))
+    elif lost == "weights":
+        weights = load_file(folder / "model.safetensors")
+        weights["model.norm.weight"] *= 0.1
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    else:
+        train_bpe(["def g(ys):\n    return ys\n"], 300).save_pretrained(folder)
 
 
 async def test_the_scorer_serves_it_and_finds_the_wrong_line(

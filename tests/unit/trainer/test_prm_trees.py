@@ -164,6 +164,51 @@ def test_a_long_prompt_loses_its_beginning(tokenizer: Any) -> None:
     assert pack.ids[0] == 1 and pack.ids[1:].tolist() == whole.ids[3:].tolist()
 
 
+@pytest.mark.parametrize("cut", range(12))
+def test_a_cut_prompt_leaves_every_label_at_the_newline_of_its_step(cut: int, tokenizer: Any) -> None:
+    """The trap of truncated inputs with untruncated labels: https://github.com/OpenRLHF/OpenRLHF/issues/652."""
+    backbone = Backbone(llama(), tokenizer)
+    labelled = record(MUTANT, [1, None, 0])
+    (whole,) = packs_of(backbone, [labelled])
+    trees, left_out = build_trees(
+        [labelled], backbone.tokenize, prefix_ids=backbone.prefix_ids, max_tokens=len(whole.ids) - cut
+    )
+    if left_out:
+        prompt = backbone.tokenize(["Add one.\n"])[0]
+        assert (trees, cut > len(prompt)) == ([], True)
+        return
+    (pack,) = pack_tree(trees[0], 999)
+    assert len(pack.ids) == len(whole.ids) - cut
+    places = (pack.labels != IGNORED).nonzero()[:, 0].tolist()
+    assert [pack.labels[place].item() for place in places] == [1, 0]
+    code = [tokenizer.decode(pack.ids[: place + 1]) for place in places]
+    assert code[0].endswith("def f(x):\n") and code[1].endswith(MUTANT)
+
+
+def test_code_that_does_not_fit_is_never_cut_with_its_labels_left_over(tokenizer: Any) -> None:
+    backbone = Backbone(llama(), tokenizer)
+    long, short = record(MUTANT * 9, [1, 0, None] * 9), record(REFERENCE, [1, 1, 1], problem="lists/2")
+    trees, left_out = build_trees([long, short], backbone.tokenize, prefix_ids=[], max_tokens=60)
+    assert (left_out, [tree.problem_id for tree in trees]) == (1, ["lists/2"])
+
+
+def test_a_step_without_a_label_is_neither_right_nor_wrong(tokenizer: Any) -> None:
+    """The trap of -100 cast to True: https://github.com/huggingface/trl/issues/2127."""
+    backbone = Backbone(llama(), tokenizer)
+    (pack,) = packs_of(backbone, [record(REFERENCE, [1, None, 0])])
+    assert sorted(set(pack.labels.tolist())) == [IGNORED, 0, 1]
+    assert [step.label for step in pack.steps] == [1, 0]
+    assert int((pack.labels != IGNORED).sum()) == 2
+    unlabelled = pack.ids[pack.owner == 2]
+    assert tokenizer.decode(unlabelled) == "    y = x + 1\n"
+    assert not pack.clean[pack.owner == 2].any()
+    assert set(pack.labels[pack.owner == 2].tolist()) == {IGNORED}
+    logits = torch.zeros(len(pack.labels), 2, requires_grad=True)
+    loss = step_loss(logits, pack.labels, torch.ones(len(pack.labels)))
+    (gradient,) = torch.autograd.grad(loss, logits)
+    assert (gradient.abs().sum(dim=1) > 0).nonzero()[:, 0].tolist() == (pack.labels >= 0).nonzero()[:, 0].tolist()
+
+
 def test_the_language_loss_predicts_a_token_from_the_one_before_it_in_its_program(tokenizer: Any) -> None:
     backbone = Backbone(llama(), tokenizer)
     batch = collate(packs_of(backbone, RECORDS), pad_id=0)
