@@ -7,14 +7,14 @@ key, an unknown model) raise. A program without a code step is not sent to the s
 """
 
 import asyncio
-import logging
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
-from services.client import ExecutorClient, NoAnswerError, RequestError, ScorerClient
+from services.client import ExecutorClient, ScorerClient
+from services.client.rewards.asking import ask_all
 from services.contracts import (
     ExecuteRequest,
     ScoreReply,
@@ -26,13 +26,6 @@ from services.contracts import (
 )
 from trainer.judging import Program
 from trainer.rewards import Judgement, RewardKind, StepScore
-
-Ask = TypeVar("Ask")
-Answer = TypeVar("Answer")
-
-log = logging.getLogger(__name__)
-_HOPELESS = frozenset({401, 403, 404})
-_CHUNK = 16  # programs a request: small enough that several are under way at a time
 
 
 class RemoteRewards:
@@ -95,14 +88,14 @@ class RemoteRewards:
         if self._scorer is None:
             return [None] * len(programs)
         asked = [program for program in programs if self._has_code_step(program)]
-        replies = await _ask(self._scorer.score_batch, [self._score_request(program) for program in asked])
+        replies = await ask_all(self._scorer.score_batch, [self._score_request(program) for program in asked])
         scores = iter([_step_scores(reply) for reply in replies])
         return [next(scores) if self._has_code_step(program) else () for program in programs]
 
     async def _verdicts(self, programs: list[Program]) -> list[Verdict | None]:
         if self._executor is None:
             return [None] * len(programs)
-        replies = await _ask(self._executor.execute_batch, [_execute_request(program) for program in programs])
+        replies = await ask_all(self._executor.execute_batch, [_execute_request(program) for program in programs])
         return [reply.verdict if reply else None for reply in replies]
 
     def _has_code_step(self, program: Program) -> bool:
@@ -132,29 +125,3 @@ def _step_scores(reply: ScoreReply | None) -> tuple[StepScore, ...] | None:
     if reply is None:
         return None
     return tuple(StepScore(step.end, step.score) for step in reply.steps if step.score is not None)
-
-
-async def _ask(ask: Callable[[Sequence[Ask]], Awaitable[list[Answer]]], requests: list[Ask]) -> list[Answer | None]:
-    """Ask in chunks, all under way at once; None for what was not answered."""
-    chunks = [requests[start : start + _CHUNK] for start in range(0, len(requests), _CHUNK)]
-    answers = await asyncio.gather(*(_ask_chunk(ask, chunk) for chunk in chunks))
-    return [answer for chunk in answers for answer in chunk]
-
-
-async def _ask_chunk(
-    ask: Callable[[Sequence[Ask]], Awaitable[list[Answer]]], requests: list[Ask]
-) -> list[Answer | None]:
-    """Ask for one chunk; a refused one is halved until the request that is to blame stands alone."""
-    try:
-        return [*await ask(requests)]
-    except NoAnswerError as error:
-        log.warning("no reward for %d programs: %s", len(requests), error)
-        return [None] * len(requests)
-    except RequestError as error:
-        if error.status in _HOPELESS:
-            raise
-        if len(requests) == 1:
-            log.warning("no reward for a program: %s", error)
-            return [None]
-    half = len(requests) // 2
-    return [*await _ask_chunk(ask, requests[:half]), *await _ask_chunk(ask, requests[half:])]

@@ -1,4 +1,4 @@
-"""Typed async clients of the three services, for trainers and for the services themselves."""
+"""Typed async clients of the three services, and rewards as TRL and verl call for them."""
 
 from services.client.errors import (
     DeadlineExceededError,
@@ -13,9 +13,15 @@ from services.client.errors import (
 from services.client.executor import ExecutorClient
 from services.client.labeler import LabelerClient
 from services.client.retry import RetryPolicy
+from services.client.rewards.form import RewardForm
+from services.client.rewards.judging import Services
+from services.client.rewards.tests_column import read_tests
+from services.client.rewards.trl import AsyncTrlReward, TrlReward
+from services.client.rewards.verl import compute_score
 from services.client.scorer import ScorerClient
 
 __all__ = [
+    "AsyncTrlReward",
     "DeadlineExceededError",
     "ExecutorClient",
     "LabelerClient",
@@ -24,8 +30,13 @@ __all__ = [
     "OverloadedError",
     "RequestError",
     "RetryPolicy",
+    "RewardForm",
     "ScorerClient",
     "ServerError",
+    "Services",
+    "TrlReward",
     "UnavailableError",
     "UnreachableError",
+    "compute_score",
+    "read_tests",
 ]
