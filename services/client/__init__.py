@@ -16,12 +16,11 @@ from services.client.retry import RetryPolicy
 from services.client.rewards.form import RewardForm
 from services.client.rewards.judging import Services
 from services.client.rewards.tests_column import read_tests
-from services.client.rewards.trl import AsyncTrlReward, TrlReward
+from services.client.rewards.trl import async_trl_reward, trl_reward
 from services.client.rewards.verl import compute_score
 from services.client.scorer import ScorerClient
 
 __all__ = [
-    "AsyncTrlReward",
     "DeadlineExceededError",
     "ExecutorClient",
     "LabelerClient",
@@ -34,9 +33,10 @@ __all__ = [
     "ScorerClient",
     "ServerError",
     "Services",
-    "TrlReward",
     "UnavailableError",
     "UnreachableError",
+    "async_trl_reward",
     "compute_score",
     "read_tests",
+    "trl_reward",
 ]

@@ -1,1 +1,1 @@
-"""Rewards as trainers call for them: `TrlReward` and `AsyncTrlReward` for TRL, `compute_score` for verl."""
+"""Rewards as trainers call for them: `trl_reward` and `async_trl_reward` for TRL, `compute_score` for verl."""

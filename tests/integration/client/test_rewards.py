@@ -11,16 +11,16 @@ import pytest
 from fastapi import FastAPI, Request, Response
 
 from services.client import (
-    AsyncTrlReward,
     RequestError,
     RetryPolicy,
     RewardForm,
     ScorerClient,
     ServerError,
     Services,
-    TrlReward,
     UnavailableError,
+    async_trl_reward,
     compute_score,
+    trl_reward,
 )
 from services.contracts import ScoreRequest
 
@@ -45,7 +45,7 @@ async def mean(services: Services, code: str) -> float:
 
 async def test_plain_texts_and_chats_are_rewarded_alike(services: Services) -> None:
     expected = [await mean(services, RIGHT), await mean(services, WRONG)]
-    reward = AsyncTrlReward(services=services)
+    reward = async_trl_reward(services=services)
     plain = await reward(prompts=[PROMPT] * 2, completions=[RIGHT, WRONG], completion_ids=[[1], [2]])
     chats = await reward(prompts=[CHAT] * 2, completions=[answer(RIGHT), answer(WRONG)])
     assert plain == pytest.approx(expected, abs=1e-5)
@@ -53,32 +53,32 @@ async def test_plain_texts_and_chats_are_rewarded_alike(services: Services) -> N
 
 
 async def test_the_plain_function_may_be_called_where_a_loop_runs(services: Services) -> None:
-    reward = TrlReward(services=services)
+    reward = trl_reward(services=services)
     assert reward(prompts=[PROMPT], completions=[RIGHT]) == pytest.approx([await mean(services, RIGHT)], abs=1e-5)
 
 
 def test_outcomes_come_from_the_columns_of_the_data_set(services: Services) -> None:
-    reward = TrlReward(RewardForm("outcome"), services=services, tests_column="test_list")
+    reward = trl_reward(RewardForm("outcome"), services=services, tests_column="test_list")
     columns = {"test_list": [TESTS, TESTS, ["assert add(1, 2) == three"], None], "setup": ["", None, "three = 3", ""]}
     assert reward([PROMPT] * 4, [RIGHT, WRONG, RIGHT, RIGHT], **columns) == [1.0, 0.0, 1.0, None]
 
 
 async def test_process_and_outcome_are_mixed(services: Services) -> None:
-    reward = AsyncTrlReward(RewardForm("process+outcome", outcome_weight=0.75), services=services)
+    reward = async_trl_reward(RewardForm("process+outcome", outcome_weight=0.75), services=services)
     rewards = await reward([PROMPT] * 2, [RIGHT, WRONG], tests=[TESTS, TESTS])
     right, wrong = await mean(services, RIGHT), await mean(services, WRONG)
     assert rewards == pytest.approx([0.25 * right + 0.75, 0.25 * wrong], abs=1e-5)
 
 
 def test_a_program_without_code_earns_0_and_one_that_is_too_long_none(services: Services) -> None:
-    rewards = TrlReward(services=services)([PROMPT] * 4, ["", "# nothing", "x = 1\n" * 2000, RIGHT])
+    rewards = trl_reward(services=services)([PROMPT] * 4, ["", "# nothing", "x = 1\n" * 2000, RIGHT])
     assert rewards[:3] == [0.0, 0.0, None]
     assert rewards[3] is not None
 
 
 def test_the_share_without_reward_is_logged_to_the_trainer(services: Services) -> None:
     logged: dict[str, float] = {}
-    reward = TrlReward(services=services, name="prm")
+    reward = trl_reward(services=services, name="prm")
     reward([PROMPT] * 2, ["x = 1\n" * 2000, RIGHT], log_metric=logged.__setitem__)
     assert (reward.__name__, logged) == ("prm", {"prm/no_reward": 0.5})
 
@@ -86,7 +86,7 @@ def test_the_share_without_reward_is_logged_to_the_trainer(services: Services) -
 @pytest.mark.parametrize("status", [429, 500, 503, 504])
 def test_a_failure_of_ours_is_none_and_never_0(status: int, services: Services, serve: Serve) -> None:
     broken = replace(services, executor_url=serve(failing(status)))
-    reward = TrlReward(RewardForm("process+outcome"), services=broken)
+    reward = trl_reward(RewardForm("process+outcome"), services=broken)
     assert reward([PROMPT], [RIGHT], tests=[TESTS]) == [None]
 
 
@@ -102,9 +102,9 @@ def failing(status: int) -> FastAPI:
 
 def test_a_run_that_can_never_be_rewarded_ends_at_once(services: Services) -> None:
     with pytest.raises(RequestError, match="unknown_model"):
-        TrlReward(RewardForm(model="nope"), services=services)([PROMPT], [RIGHT])
+        trl_reward(RewardForm(model="nope"), services=services)([PROMPT], [RIGHT])
     with pytest.raises(ValueError, match="no column 'tests'"):
-        TrlReward(RewardForm("outcome"), services=services)([PROMPT], [RIGHT])
+        trl_reward(RewardForm("outcome"), services=services)([PROMPT], [RIGHT])
 
 
 def ask(services: Services, code: str = RIGHT, **options: Any) -> dict[str, float]:
@@ -177,7 +177,7 @@ def test_what_verl_adds_by_itself_is_no_option(services: Services) -> None:
 
 
 async def test_a_new_loop_a_call_is_no_trouble(services: Services) -> None:
-    reward = AsyncTrlReward(services=replace(services, retry=RetryPolicy(attempts=1)))
+    reward = async_trl_reward(services=replace(services, retry=RetryPolicy(attempts=1)))
     one = await reward([PROMPT], [RIGHT])
     other = await asyncio.to_thread(lambda: asyncio.run(reward([PROMPT], [RIGHT])))
     assert one == pytest.approx(other)
