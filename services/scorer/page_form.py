@@ -87,8 +87,8 @@ EXAMPLE = PageForm(
         "    return xs[0] if xs else 0\n"
     ),
     other=(
-        "def f(xs):\n    xs = list(dict.fromkeys(xs))\n    # smallest first\n    xs = xs[::-1]\n"
+        "def f(xs):\n    xs = list(dict.fromkeys(xs))\n    # smallest first\n    xs = xs[1:]\n"
         "    return xs[0] if xs else 0\n"
     ),
 )
-"""Two programs for one task; the second turns the list round instead of ordering it."""
+"""Two programs for one task; the second drops a number instead of ordering them."""

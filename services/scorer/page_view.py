@@ -127,6 +127,8 @@ def sentence(error: ServiceError, names: Sequence[str]) -> str:
         )
     if error.code == "overloaded":
         return "The scorer is busy and its queue is full. Your text is still here: try again in a moment."
+    if error.code == "no_model":
+        return "Nothing can be scored before a model is loaded. Your text is still here."
     message = error.message[:1].upper() + error.message[1:]
     return message if message.endswith((".", "?", "!")) else f"{message}."
 

@@ -14,6 +14,7 @@ async function visit(url, body) {
   document.body.replaceWith(page.body);
   if (reply.url !== location.href) history.pushState(null, "", reply.url);
   offerCopying();
+  document.getElementById("main").focus({ preventScroll: true });
   window.scrollTo(0, 0);
   return null;
 }

@@ -164,7 +164,7 @@ def test_a_pasted_program_shows_the_numbers_and_colours_of_post_score(visit: Cal
     assert rows.count() == len(expected) == 5
     plain = "rgba(0, 0, 0, 0)"
     for row, score in zip(rows.all(), expected, strict=True):
-        background = row.locator("td.code").evaluate("cell => getComputedStyle(cell).backgroundColor")
+        background = row.evaluate("row => getComputedStyle(row).backgroundColor")
         if score is None:
             assert (row.locator("data").count(), background) == (0, plain)
             continue
@@ -189,7 +189,7 @@ def test_the_deepest_colours_are_at_the_ends_and_the_middle_is_paper(visit: Call
     colours = page.evaluate(
         """() => ['low l10', 'low l5', 'high l0', 'high l5', 'high l10'].map(name => {
             const row = document.querySelector('table.lines tbody tr'); row.className = name;
-            return getComputedStyle(row.querySelector('td.code')).backgroundColor; })"""
+            return getComputedStyle(row).backgroundColor; })"""
     )
     tints = [red - blue for red, blue in map(mixed, colours)]
     assert tints == sorted(tints, reverse=True)
@@ -287,7 +287,7 @@ def test_text_stands_out_from_every_colour(scheme: str, visit: Callable[..., Pag
     for name in (f"{side} l{level}" for side in ("low", "high") for level in range(11)):
         ink, ground = page.evaluate(
             """name => { const row = document.querySelector('table.lines tbody tr'); row.className = name;
-            const { color, backgroundColor } = getComputedStyle(row.querySelector('td.code'));
+            const { color, backgroundColor } = getComputedStyle(row);
             return [color, backgroundColor]; }""",
             name,
         )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from services.contracts import ScoredStep, ScoreReply, Segment, StepKind, split_steps
-from services.kit.errors import NotFoundError, OverloadedError, TooLargeError
+from services.kit.errors import NotFoundError, OverloadedError, TooLargeError, UnavailableError
 from services.scorer.page_view import Part, Row, names_of, sentence, shown_programs, visible
 from services.scorer.replies import aggregate
 
@@ -101,5 +101,6 @@ def test_errors_are_sentences_that_say_what_to_do() -> None:
     too_long = TooLargeError("too_long", "x", details={"tokens": 1234, "max_tokens": 512, "item": 1})
     assert sentence(too_long, names_of(2)).startswith("Program B is too long: with the task it has 1,234 tokens")
     assert "try again" in sentence(OverloadedError("overloaded", "64 programs are waiting"), names_of(1))
+    assert "before a model is loaded" in sentence(UnavailableError("no_model", "x"), names_of(1))
     unknown = NotFoundError("unknown_model", "there is no model 'x'; there is prm")
     assert sentence(unknown, names_of(1)) == "There is no model 'x'; there is prm."
