@@ -94,6 +94,7 @@ class ModelInfo(Reply):
     architecture: str = Field(examples=["RobertaForTokenClassification"])
     parameters: int = Field(ge=0)
     max_tokens: int = Field(ge=1)
+    causal: bool = Field(True, description="False: each step is scored by a pass of its own over its prefix.")
     default: bool = False
     loaded_at: str = Field(description="ISO 8601, UTC.")
     temperature: float = Field(1.0, gt=0, description="What the logits are divided by.")

@@ -7,6 +7,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -17,11 +18,13 @@ from services.scorer.admission import Admission
 from services.scorer.batcher import Batcher
 from services.scorer.dialects.reading import Reader
 from services.scorer.dialects.routes import dialects_router
+from services.scorer.hardware import PASS_TOKENS, check_dtype, choose_device, use_threads
 from services.scorer.metrics import ScorerMetrics
-from services.scorer.model import choose_device, load_prm, use_threads
+from services.scorer.model import load_prm
 from services.scorer.models import NO_MODEL, Models
 from services.scorer.page_routes import ScorerPage
 from services.scorer.prefix_cache import PrefixCache
+from services.scorer.prm import Prm
 from services.scorer.reuse import PrefixReuse
 from services.scorer.routes import models_router, scoring_router
 from services.scorer.service import ScoringService
@@ -38,10 +41,24 @@ def create_app(settings: ScorerSettings | None = None) -> FastAPI:
     registry = CollectorRegistry()
     metrics = ScorerMetrics(registry)
     device = choose_device(settings.device)
-    load = partial(load_prm, device=device, dtype=settings.dtype, max_tokens=settings.max_batch_tokens)
+    check_dtype(settings.dtype, device)
+    pass_tokens = settings.max_batch_tokens or PASS_TOKENS[device]
+
+    def load(folder: Path) -> Prm:
+        use_threads(settings.torch_threads)
+        return load_prm(
+            folder,
+            device=device,
+            dtype=settings.dtype,
+            max_tokens=settings.max_input_tokens,
+            pass_tokens=pass_tokens,
+            compiled=settings.compile,
+            allow_prefix_passes=settings.allow_prefix_passes,
+        )
+
     models = Models(settings.models, load)
     batcher = Batcher(
-        max_batch_tokens=settings.max_batch_tokens,
+        max_batch_tokens=pass_tokens,
         max_wait_s=settings.max_wait_ms / 1000,
         metrics=metrics,
         on_start=partial(use_threads, settings.torch_threads),

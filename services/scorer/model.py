@@ -1,18 +1,18 @@
-"""A Hugging Face token-classification checkpoint as a PRM; the one file that knows torch.
+"""A Hugging Face token-classification checkpoint as a PRM, on torch.
 
-There is no model class of our own: `AutoModelForTokenClassification` builds RoBERTa/UniXcoder (whose `config.json`
-must say `"is_decoder": true`), Llama-like and GPT-2-like models alike. With two labels a score is the softmax's
-second probability, with one label the sigmoid. Only safetensors are read, and no code that a folder brings is run.
+There is no model class of our own: `AutoModelForTokenClassification`'s classes are RoBERTa/UniXcoder (whose
+`config.json` must say `"is_decoder": true`), Llama-like and GPT-2-like models alike. With two labels a score is the
+softmax's second probability, with one label the sigmoid. Only safetensors are read, and no code that a folder brings is
+run. Torch is known here and in `weights`, `linear`, `proof` and `hardware` beside it.
 
-Before a model serves it is proved causal: a changed suffix moves no earlier logit, with padding and without, and a
-prefix alone gets the logits that it gets inside the whole. Later tokens then can't leak into earlier scores, and one
-pass scores all steps.
+A causal model scores all steps in one pass, without a mask: what pads an input stands behind it, where nothing looks.
+One that isn't causal is refused, or scores each step by a pass over its prefix where that is asked for.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import transformers
@@ -21,51 +21,38 @@ from torch.nn.utils.rnn import pad_sequence
 
 from services.contracts.prm_checkpoint import Calibration, Conventions
 from services.contracts.prm_layout import SEPARATOR, PrmInput
-from services.kit.errors import StartupError
 from services.scorer.checkpoint import CheckpointError, read_conventions
-from services.scorer.settings import Device, DType
+from services.scorer.grouping import group_by_length
+from services.scorer.linear import quicken
+from services.scorer.proof import NotCausalError, prove_causal, prove_padding, random_ids
+from services.scorer.settings import DType
+from services.scorer.weights import read_weights
 
-_PROOF_TOKENS = 32
-_LEAK = 1e-5
-_ROUNDING: dict[DType, float] = {"float32": 1e-4, "bfloat16": 5e-2, "float16": 1e-2}
-
-
-def choose_device(wanted: Device) -> Literal["cpu", "cuda"]:
-    """The device to run on.
-
-    Raises:
-        StartupError: a GPU is asked for and torch sees none.
-    """
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise StartupError("LINEWISE_SCORER_DEVICE is cuda, but torch sees no GPU; set it to cpu or auto")
-    return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
-
-
-def use_threads(threads: int | None) -> None:
-    """Set how many CPU threads a pass takes; call it on the thread that runs the passes."""
-    if threads is not None:
-        torch.set_num_threads(threads)
+_ROUNDING: dict[DType, float] = {"float32": 1e-4, "int8": 5e-2, "bfloat16": 5e-2, "float16": 1e-2}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TorchPrm:
-    """A loaded checkpoint; see `services.scorer.prm.Prm`."""
+    """A loaded checkpoint; see `services.scorer.prm.Prm`.
+
+    `forward` is `model`, or what `torch.compile` made of it. `pass_tokens` bounds a pass over prefixes.
+    """
 
     model: Any
+    forward: Callable[..., Any]
     tokenizer: Any
+    parameters: int
     temperature: float
     prefix_ids: list[int]
     max_tokens: int
+    pass_tokens: int
+    causal: bool = True
     rounding: float = 1e-4
     calibration: Calibration | None = None
 
     @property
     def architecture(self) -> str:
         return type(self.model).__name__
-
-    @property
-    def parameters(self) -> int:
-        return int(self.model.num_parameters())
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         encoded = self.tokenizer(
@@ -76,6 +63,9 @@ class TorchPrm:
 
     @torch.inference_mode()
     def score(self, inputs: Sequence[PrmInput]) -> list[list[float]]:
+        return self._score_once(inputs) if self.causal else self._score_prefixes(inputs)
+
+    def _score_once(self, inputs: Sequence[PrmInput]) -> list[list[float]]:
         logits = self.logits([item.ids for item in inputs])
         counts = [len(item.positions) for item in inputs]
         rows = torch.arange(len(inputs)).repeat_interleave(torch.tensor(counts))
@@ -84,19 +74,38 @@ class TorchPrm:
         scores = at_steps.sigmoid()[:, 0] if at_steps.shape[1] == 1 else at_steps.softmax(dim=1)[:, 1]
         return [row.tolist() for row in torch.split(scores, counts)]
 
+    def _score_prefixes(self, inputs: Sequence[PrmInput]) -> list[list[float]]:
+        """Each step by a pass over its prefix, prefixes of like length together."""
+        prefixes = [PrmInput(item.ids[: at + 1], [at]) for item in inputs for at in item.positions]
+        scores = [0.0] * len(prefixes)
+        for group in group_by_length([len(prefix.ids) for prefix in prefixes], self.pass_tokens):
+            for index, row in zip(group, self._score_once([prefixes[index] for index in group]), strict=True):
+                scores[index] = row[0]
+        remaining = iter(scores)
+        return [[next(remaining) for _ in item.positions] for item in inputs]
+
     def logits(self, ids: Sequence[Sequence[int]]) -> Tensor:
         """Float32 logits `[batch, tokens, labels]` of one pass, padded on the right to the longest."""
         padding = self.model.config.pad_token_id or 0
         rows = [torch.tensor(row) for row in ids]
-        input_ids = pad_sequence(rows, batch_first=True, padding_value=padding)
-        mask = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
+        fields = {"input_ids": pad_sequence(rows, batch_first=True, padding_value=padding)}
+        if not self.causal:
+            fields["attention_mask"] = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
         device = self.model.device
-        output = self.model(input_ids=input_ids.to(device), attention_mask=mask.to(device))
-        logits: Tensor = output.logits.float()
+        logits: Tensor = self.forward(**{name: field.to(device) for name, field in fields.items()}).logits.float()
         return logits
 
 
-def load_prm(folder: Path, *, device: str, dtype: DType, max_tokens: int) -> TorchPrm:
+def load_prm(
+    folder: Path,
+    *,
+    device: str,
+    dtype: DType,
+    max_tokens: int,
+    pass_tokens: int = 1024,
+    compiled: bool = False,
+    allow_prefix_passes: bool = False,
+) -> TorchPrm:
     """Load `folder` and prove it causal; what it takes is bounded by `max_tokens` and by its own position table.
 
     Raises:
@@ -104,37 +113,36 @@ def load_prm(folder: Path, *, device: str, dtype: DType, max_tokens: int) -> Tor
     """
     conventions = read_conventions(folder)
     try:
-        tokenizer, model = _read(folder, getattr(torch, dtype))
+        tokenizer, model = _read(folder, torch.float32 if dtype == "int8" else getattr(torch, dtype))
         prm = TorchPrm(
             model=model.to(device),
+            forward=model,
             tokenizer=tokenizer,
+            parameters=int(model.num_parameters()),
             temperature=conventions.temperature,
             prefix_ids=_prefix_ids(tokenizer, conventions),
             max_tokens=min(max_tokens, _positions(model) or max_tokens),
+            pass_tokens=pass_tokens,
             rounding=_ROUNDING[dtype],
             calibration=conventions.calibration,
         )
         _check_fit(prm)
-        prove_causal(prm, prm.rounding)
+        return _proved(_quickened(prm, dtype, compiled), allow_prefix_passes)
     except CheckpointError as error:
         raise CheckpointError(f"{folder} can't be served: {error}") from error
     except Exception as error:  # whatever a damaged file makes of the libraries that read it
         raise CheckpointError(f"{folder} can't be loaded: {_first_line(error)}") from error
-    return prm
 
 
 def _read(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    model, report = transformers.AutoModelForTokenClassification.from_pretrained(
-        folder,
-        dtype=dtype,
-        use_safetensors=True,
-        disable_mmap=True,  # a mapped file that a trainer overwrites in place kills this process with SIGBUS
-        local_files_only=True,
-        trust_remote_code=False,
-        output_loading_info=True,
+    ours: dict[str, bool] = {"local_files_only": True, "trust_remote_code": False}
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **ours)
+    config = transformers.AutoConfig.from_pretrained(folder, **ours)
+    model_class: Any = transformers.MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING[type(config)]
+    model, report = model_class.from_pretrained(
+        None, config=config, state_dict=read_weights(folder), dtype=dtype, output_loading_info=True
     )
     if missing := sorted(report["missing_keys"]):
         raise CheckpointError(f"it lacks weights, {missing[0]} for one; is it a token-classification checkpoint?")
@@ -176,31 +184,26 @@ def _check_fit(prm: TorchPrm) -> None:
         raise CheckpointError("its tokenizer drops newlines, and a step's score is read at its newline")
 
 
-@torch.inference_mode()
-def prove_causal(prm: TorchPrm, rounding: float) -> None:
-    """Raise `CheckpointError` unless logits depend on nothing behind them; also the model's warm-up."""
-    length = min(_PROOF_TOKENS, prm.max_tokens)
-    half = length // 2
-    whole, other = _random_ids(prm, rows=2, length=length)
-    changed, prefix = whole[:half] + other[half:], whole[:half]
-    plain, padded = prm.logits([whole, changed]), prm.logits([whole, changed, prefix])
-    if not padded.isfinite().all():
-        raise CheckpointError("its logits are not finite")
-
-    scale = max(1.0, float(padded.abs().max()))
-    leak = max(float((logits[0, :half] - logits[1, :half]).abs().max()) for logits in (plain, padded))
-    if leak > _LEAK * scale:
-        raise CheckpointError(
-            f"its attention is not causal, a changed suffix moves earlier logits by {leak:.2g}; "
-            'a RoBERTa must be trained with "is_decoder": true in its config'
-        )
-    if (drift := float((padded[0, :half] - padded[2, :half]).abs().max())) > rounding * scale:
-        raise CheckpointError(f"a prefix alone gets other logits than inside the whole, by {drift:.2g}")
+def _quickened(prm: TorchPrm, dtype: DType, compiled: bool) -> TorchPrm:
+    """The same model, made fast: by torch's compiler, or on a CPU by linear layers of our own."""
+    on_cpu = prm.model.device.type == "cpu"
+    if compiled:
+        return replace(prm, forward=torch.compile(prm.model, dynamic=True, options={"freezing": on_cpu}))
+    if on_cpu and dtype in ("float32", "int8"):
+        quicken(prm.model, int8=dtype == "int8")
+    return prm
 
 
-def _random_ids(prm: TorchPrm, *, rows: int, length: int) -> list[list[int]]:
-    vocabulary = prm.model.get_input_embeddings().num_embeddings
-    ids: list[list[int]] = torch.randint(
-        vocabulary, (rows, length), generator=torch.Generator().manual_seed(0)
-    ).tolist()
-    return ids
+def _proved(prm: TorchPrm, allow_prefix_passes: bool) -> TorchPrm:
+    """The model as it may serve."""
+    ids = random_ids(prm.model, prm.max_tokens)
+    try:
+        prove_causal(prm.logits, ids, prm.rounding)
+    except NotCausalError as error:
+        if not allow_prefix_passes:
+            raise NotCausalError(
+                f"{error}; LINEWISE_SCORER_ALLOW_PREFIX_PASSES=1 scores it as it is, by a pass for each step"
+            ) from error
+        prm = replace(prm, causal=False)
+        prove_padding(prm.logits, ids, prm.rounding)
+    return prm

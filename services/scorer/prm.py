@@ -1,4 +1,4 @@
-"""What the scorer asks of a process reward model; `services.scorer.model` is the one that runs on torch."""
+"""What the scorer asks of a process reward model; `services.scorer.model` has the one that runs on torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +25,10 @@ class Prm(Protocol):
         """The longest input it takes."""
 
     @property
+    def causal(self) -> bool:
+        """Whether one pass scores all steps; if not, each step costs a pass over its prefix."""
+
+    @property
     def prefix_ids(self) -> Sequence[int]:
         """The tokens that open every input."""
 
@@ -44,7 +48,7 @@ class Prm(Protocol):
         """Texts to ids, with no special tokens added."""
 
     def score(self, inputs: Sequence[PrmInput]) -> list[list[float]]:
-        """One pass: for each input its scores, one for each of its positions, in [0, 1]."""
+        """For each input its scores, one for each of its positions, in [0, 1]."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -63,6 +67,7 @@ class ServedModel:
             architecture=self.prm.architecture,
             parameters=self.prm.parameters,
             max_tokens=self.prm.max_tokens,
+            causal=self.prm.causal,
             default=default,
             loaded_at=self.loaded_at.isoformat(timespec="seconds"),
             temperature=self.prm.temperature,

@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from services.contracts import AggregateForm
@@ -13,7 +13,7 @@ from services.kit.settings import ServiceSettings
 from services.scorer.dialects.reading import ANSWER_MARKERS, STOP_TEXTS
 
 Device = Literal["auto", "cpu", "cuda"]
-DType = Literal["float32", "bfloat16", "float16"]
+DType = Literal["float32", "int8", "bfloat16", "float16"]
 
 _NAMED = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)=(?P<folder>.+)", re.DOTALL)
 
@@ -46,13 +46,24 @@ class ScorerSettings(ServiceSettings):
     """`auto` takes a GPU where torch sees one."""
 
     dtype: DType = "float32"
-    """Half precision is for GPUs: a CPU without bf16 units is a hundred times slower with it."""
+    """`int8` is for CPUs and about twice as fast as `float32`; half precision is for GPUs and for CPUs that have units
+    for it, others refuse it."""
+
+    compile: bool = False
+    """Run the model through `torch.compile`: starts and reloads take a minute longer and need a C++ compiler; not with
+    `int8`, which it can't see into."""
+
+    allow_prefix_passes: bool = False
+    """Serve models that aren't causal too, by a pass for each step over its prefix: about ten times slower."""
 
     torch_threads: int | None = Field(None, ge=1)
-    """Threads of one pass on a CPU; None leaves the choice to torch."""
+    """Threads of one pass on a CPU; None: as many as torch would take, and no more than the container's share."""
 
-    max_batch_tokens: int = Field(8192, ge=16)
-    """Tokens of one pass, padding included; also the longest input taken, where the model would take a longer one."""
+    max_batch_tokens: int | None = Field(None, ge=16)
+    """Tokens of one pass, padding included; None: 1,024 on a CPU, whose caches they then fit, and 16,384 on a GPU."""
+
+    max_input_tokens: int = Field(8192, ge=16)
+    """The longest input taken, where the model would take a longer one; alone in a pass it may exceed the above."""
 
     max_wait_ms: float = Field(2.0, ge=0)
     """How long a lone request waits for company before it is scored, in milliseconds."""
@@ -71,6 +82,12 @@ class ScorerSettings(ServiceSettings):
 
     stop_texts: tuple[str, ...] = STOP_TEXTS
     """Ends of a sequence as text, as a JSON list: dropped behind an answer."""
+
+    @model_validator(mode="after")
+    def _refuse_compiled_int8(self) -> Self:
+        if self.compile and self.dtype == "int8":
+            raise ValueError("LINEWISE_SCORER_COMPILE and LINEWISE_SCORER_DTYPE=int8 don't go together; leave one out")
+        return self
 
     @field_validator("models", mode="before")
     @classmethod

@@ -33,6 +33,7 @@ def _configs() -> dict[str, PretrainedConfig]:
     roberta = {**shared, **encoder, "max_position_embeddings": 514, "pad_token_id": 1}
     return {
         "roberta": RobertaConfig(is_decoder=True, **roberta),
+        "unixcoder": RobertaConfig(is_decoder=True, linewise={"input_prefix": UNIXCODER}, **roberta),
         "bidirectional": RobertaConfig(is_decoder=False, **roberta),
         "llama": LlamaConfig(max_position_embeddings=512, **shared, **encoder),
         "gpt2": GPT2Config(n_embd=32, n_layer=2, n_head=2, n_positions=512, **shared),

@@ -128,7 +128,7 @@ def test_what_cannot_be_rewarded_is_a_refusal(
 
 
 def test_too_long_is_413_unless_the_prompt_may_be_cut(scorer: Callable[..., str]) -> None:
-    url = scorer(max_batch_tokens=64)
+    url = scorer(max_input_tokens=64)
     long = "word " * 200
     refused = get_reward(url, CODE, prompt=long)
     assert (refused.status_code, refused.json()["error"]["code"]) == (413, "too_long")

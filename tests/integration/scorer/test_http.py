@@ -145,7 +145,7 @@ def test_an_unknown_model_is_404(scorer: Callable[..., str]) -> None:
 
 
 def test_too_long_is_413_and_truncation_drops_only_the_prompts_beginning(scorer: Callable[..., str]) -> None:
-    url = scorer(max_batch_tokens=64)
+    url = scorer(max_input_tokens=64)
     too_long = {**THREE_LINES, "prompt": "word " * 200}
     refused = httpx.post(f"{url}/score", json=too_long)
     assert (refused.status_code, refused.json()["error"]["code"]) == (413, "too_long")
@@ -161,7 +161,7 @@ def test_too_long_is_413_and_truncation_drops_only_the_prompts_beginning(scorer:
 
 def test_a_batch_names_the_item_that_is_too_long(scorer: Callable[..., str]) -> None:
     items = [THREE_LINES, {**THREE_LINES, "prompt": "word " * 200}]
-    reply = httpx.post(f"{scorer(max_batch_tokens=64)}/score/batch", json={"items": items})
+    reply = httpx.post(f"{scorer(max_input_tokens=64)}/score/batch", json={"items": items})
     assert (reply.status_code, reply.json()["error"]["details"]["item"]) == (413, 1)
 
 

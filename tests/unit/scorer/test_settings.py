@@ -27,3 +27,18 @@ def test_shared_settings_keep_their_names_beside_the_scorers_own(monkeypatch: py
 def test_two_models_of_one_name_are_refused() -> None:
     with pytest.raises(ValidationError, match="two models are named prm"):
         ScorerSettings(models=["a/prm", "b/prm"])
+
+
+def test_compiled_int8_is_refused() -> None:
+    with pytest.raises(ValidationError, match="don't go together"):
+        ScorerSettings(compile=True, dtype="int8")
+
+
+def test_the_torch_side_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = {"DTYPE": "int8", "ALLOW_PREFIX_PASSES": "1", "MAX_BATCH_TOKENS": "512", "MAX_INPUT_TOKENS": "2048"}
+    for name, value in fields.items():
+        monkeypatch.setenv(f"LINEWISE_SCORER_{name}", value)
+    settings = ScorerSettings()
+    assert (settings.dtype, settings.allow_prefix_passes) == ("int8", True)
+    assert (settings.max_batch_tokens, settings.max_input_tokens) == (512, 2048)
+    assert ScorerSettings(compile=True, dtype="float32").compile

@@ -1,0 +1,68 @@
+"""What there is to run on: the device, the number formats that are fast on it, the threads of a pass."""
+
+import math
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from services.kit.errors import StartupError
+from services.scorer.linear import check_int8
+from services.scorer.settings import Device, DType
+
+PASS_TOKENS = {"cpu": 1024, "cuda": 16384}
+"""Tokens of a pass; on a CPU more are slower, for its activations no longer fit the caches (ADR 0029)."""
+
+_CPU_UNITS = {"bfloat16": ("avx512_bf16", "amx_bf16"), "float16": ("avx512_fp16", "amx_fp16")}
+_CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+def choose_device(wanted: Device) -> Literal["cpu", "cuda"]:
+    """The device to run on.
+
+    Raises:
+        StartupError: a GPU is asked for and torch sees none.
+    """
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise StartupError("LINEWISE_SCORER_DEVICE is cuda, but torch sees no GPU; set it to cpu or auto")
+    return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def check_dtype(dtype: DType, device: str) -> None:
+    """Make sure that the device is made for this number format.
+
+    Raises:
+        StartupError: it isn't; a CPU without units for half precision is a hundred times slower with it.
+    """
+    if dtype == "int8":
+        if device != "cpu":
+            raise StartupError("LINEWISE_SCORER_DTYPE is int8, which runs on a CPU; on a GPU take bfloat16")
+        check_int8()
+    if device == "cpu" and dtype in _CPU_UNITS and _lacks(_CPU_UNITS[dtype]):
+        raise StartupError(
+            f"LINEWISE_SCORER_DTYPE is {dtype}, for which this CPU has no units: it would be a hundred times slower; "
+            "take float32 or int8"
+        )
+
+
+def _lacks(units: tuple[str, ...]) -> bool:
+    """Whether torch knows of each of these units that they are not there; of other makes' it knows nothing."""
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    return all(capabilities.get(unit) is False for unit in units)
+
+
+def use_threads(threads: int | None) -> None:
+    """Set how many CPU threads a pass takes; call it on the thread that runs the passes.
+
+    None takes as many as torch would, but no more than the container's share of processor time: threads that a quota
+    stops hold up all others.
+    """
+    torch.set_num_threads(threads or min(torch.get_num_threads(), _quota()))
+
+
+def _quota() -> int:
+    try:
+        quota, period = _CPU_QUOTA.read_text().split()
+        return max(1, math.ceil(int(quota) / int(period)))
+    except (OSError, ValueError):
+        return torch.get_num_threads()
