@@ -339,7 +339,7 @@ def _write_golden(folder: Path, scores: list[float]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "reason"), [(_tear, "can't be loaded"), (_give_wrong_golden_scores, "off its golden score")]
+    ("damage", "reason"), [(_tear, "can't be read"), (_give_wrong_golden_scores, "off its golden score")]
 )
 async def test_a_bad_checkpoint_on_reload_is_409_and_the_old_one_serves_on(
     damage: Callable[[Path], None], reason: str, serve: Serve, tmp_path: Path, save_checkpoint: Callable[..., Path]
