@@ -21,7 +21,7 @@ from pathlib import Path
 from services.contracts import ExecuteRequest, Verdict
 from services.executor.examination import examine
 from services.executor.forkserver import ForkServer
-from services.executor.making import may_choose_users
+from services.executor.planning import may_choose_users
 from services.executor.sandbox import Bounds, Ending, Report, Session
 
 BOUNDS = Bounds(5.0, 5.0, 256 * 1024**2, 65536, 16 * 1024**2, 16)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from services.executor.folding import TYPES, NotConstantError, fold
 from services.executor.parsing import walk
 
-_BUILTINS = frozenset(dir(builtins)) | {"isclose", "allclose", "array_equal", "approx"}
+BUILTINS = frozenset(dir(builtins)) | {"isclose", "allclose", "array_equal", "approx"}
 _METHODS = frozenset(name for kind in TYPES.values() for name in dir(kind))
 _WRAPPERS = frozenset(
     "dict float frozenset int iter len list max min next repr reversed round set sorted str sum tuple".split()  # noqa: SIM905
@@ -69,7 +69,7 @@ class Scope:
             case _ if self.is_own(node):
                 return True
             case ast.Name(name):
-                return name in self.inputs or (name not in self.rebound and name not in _BUILTINS)
+                return name in self.inputs or (name not in self.rebound and name not in BUILTINS)
             case ast.Attribute(value) | ast.Call(ast.Attribute(value, "keys" | "values" | "items"), [], []):
                 return self.is_answer(value)
             case ast.Subscript(value, index):
@@ -136,7 +136,7 @@ class Scope:
         return all(scope.is_answer(item) for item in items)
 
     def _is_programs(self, name: str) -> bool:
-        return name in self.answers or (name not in _BUILTINS and name not in self.rebound and "*" not in self.rebound)
+        return name in self.answers or (name not in BUILTINS and name not in self.rebound and "*" not in self.rebound)
 
     def is_object(self, node: ast.expr) -> bool:
         """True for a class of the program's or an instance of one; a capital letter tells a class."""

@@ -9,27 +9,27 @@ from prometheus_client import CollectorRegistry
 
 from services.contracts import Readiness
 from services.executor.draining import drain
-from services.executor.making import sandbox_maker
 from services.executor.metrics import ExecutorMetrics
+from services.executor.planning import sandbox_plans
 from services.executor.pool import Pool
 from services.executor.routes import execution_router
 from services.executor.run_code_routes import run_code_router
-from services.executor.sandbox import Sandbox, SandboxError
+from services.executor.sandbox import SandboxError
 from services.executor.service import Executor
 from services.executor.settings import ExecutorSettings
+from services.executor.worker import Worker
+from services.executor.worker_process import WorkerProcess
 from services.kit.app import build_app
 from services.kit.errors import StartupError, UnavailableError
 
 
-def create_app(
-    settings: ExecutorSettings | None = None, make_sandbox: Callable[[int], Sandbox] | None = None
-) -> FastAPI:
-    """The executor; sandboxes start with the app, and with it they end.
+def create_app(settings: ExecutorSettings | None = None, make_worker: Callable[[int], Worker] | None = None) -> FastAPI:
+    """The executor; workers start with the app, and with it they end.
 
-    `make_sandbox` makes the sandbox of one worker, numbered from 0.
+    `make_worker` makes one of them, numbered from 0.
     """
     settings = settings or ExecutorSettings()
-    make_sandbox = make_sandbox or sandbox_maker(settings)
+    make_worker = make_worker or _worker_maker(settings)
     registry = CollectorRegistry()
     metrics = ExecutorMetrics(registry)
     started: list[Executor] = []
@@ -38,7 +38,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
             pool = await asyncio.to_thread(
-                Pool, make_sandbox, workers=settings.workers, queue_size=settings.queue_size, metrics=metrics
+                Pool, make_worker, workers=settings.workers, queue_size=settings.queue_size, metrics=metrics
             )
         except SandboxError as error:
             raise StartupError(f"the executor's sandbox does not start: {error}") from error
@@ -72,3 +72,8 @@ def create_app(
         readiness=readiness,
         lifespan=lifespan,
     )
+
+
+def _worker_maker(settings: ExecutorSettings) -> Callable[[int], Worker]:
+    plans = sandbox_plans(settings)
+    return lambda number: WorkerProcess(plans(number))

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from services.executor.sandbox import Sandbox, SandboxError
+from services.executor.sandbox import SandboxError
+from services.executor.worker import Worker
 from services.kit.errors import DeadlineError
 
 IsAbandoned = Callable[[], bool]
-Work = Callable[[Sandbox, IsAbandoned], Any]
-"""What is done with a sandbox; it may ask whether its result is still wanted."""
+Work = Callable[[Worker, IsAbandoned], Any]
+"""What is done with a worker; it may ask whether its result is still wanted."""
 
 
 class Order:

@@ -1,6 +1,6 @@
-"""The pool: a bounded queue before a fixed number of sandboxes, each driven by a thread of its own.
+"""The pool: a bounded queue before a fixed number of workers, each driven by a thread of its own.
 
-Who is next, `services.executor.lanes` decides. A sandbox that fails is replaced and its program runs once more; one
+Who is next, `services.executor.lanes` decides. A worker that fails is replaced and its program runs once more; one
 that does not start is tried again, with back-off, while the others go on. How a program is run and judged is not
 known here.
 """
@@ -15,22 +15,23 @@ from typing import Any
 from services.executor.lanes import Lanes
 from services.executor.metrics import ExecutorMetrics
 from services.executor.order import Order, Work
-from services.executor.sandbox import Sandbox, SandboxError
+from services.executor.sandbox import SandboxError
 from services.executor.seat import Seat
+from services.executor.worker import Worker
 from services.kit.errors import DeadlineError, OverloadedError, TooLargeError, UnavailableError
 
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.1, 10.0
 
 
 class Pool:
-    """Runs work in sandboxes that `make_sandbox` makes, one for each worker number.
+    """Gives work to workers that `make_worker` makes, each by its number.
 
     Raises:
-        SandboxError: a sandbox does not start.
+        SandboxError: a worker does not start.
     """
 
     def __init__(
-        self, make_sandbox: Callable[[int], Sandbox], *, workers: int, queue_size: int, metrics: ExecutorMetrics
+        self, make_worker: Callable[[int], Worker], *, workers: int, queue_size: int, metrics: ExecutorMetrics
     ) -> None:
         self._queue_size = queue_size
         self._metrics = metrics
@@ -43,15 +44,15 @@ class Pool:
         self._threads: list[threading.Thread] = []
         try:
             for number in range(workers):
-                self._seats.append(Seat(number, make_sandbox, metrics))
+                self._seats.append(Seat(number, make_worker, metrics))
         except SandboxError:
             self.close()
             raise
-        self.isolation = self._seats[0].sandbox.isolation
+        self.isolation = self._seats[0].worker.isolation
         """The layers in force, of the first sandbox: all are made alike."""
         metrics.watch_pool(lambda: self._lanes.waiting, lambda: self._running, lambda: self._live, self.isolation)
         for number, seat in enumerate(self._seats):
-            thread = threading.Thread(target=self._serve, args=(seat,), name=f"sandbox-{number}", daemon=True)
+            thread = threading.Thread(target=self._serve, args=(seat,), name=f"worker-{number}", daemon=True)
             self._threads.append(thread)
             thread.start()
 
@@ -181,7 +182,7 @@ class Pool:
         if self._closing.is_set():
             raise self._refusal()
         try:
-            return work(seat.sandbox, order.is_abandoned)
+            return work(seat.worker, order.is_abandoned)
         except SandboxError:
             if self._closing.is_set():
                 raise self._refusal() from None

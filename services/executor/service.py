@@ -5,15 +5,15 @@ from collections.abc import Sequence
 
 from services.contracts import ExecuteReply, ExecuteRequest, RunCodeReply, RunCodeRequest, Verdict
 from services.executor.caller import Caller
-from services.executor.counted import Counted
-from services.executor.examination import examine
 from services.executor.metrics import ExecutorMetrics
 from services.executor.order import IsAbandoned, Work
 from services.executor.pool import Pool
 from services.executor.requests import resolve
 from services.executor.run_code import plan_run
-from services.executor.sandbox import Bounds, Sandbox, SandboxError
+from services.executor.sandbox import Bounds, SandboxError
 from services.executor.settings import ExecutorSettings
+from services.executor.tasks import Examination, Task, TaskReply
+from services.executor.worker import Worker
 from services.kit.errors import DeadlineError, OverloadedError, ServiceError, UnavailableError
 
 _ANYBODY = Caller()
@@ -84,8 +84,8 @@ class Executor:
         """
         plan = plan_run(request, self._settings)
 
-        def work(sandbox: Sandbox, _: IsAbandoned) -> RunCodeReply:
-            return plan.run(Counted(sandbox, self._metrics.children), caller.clip(plan.session.bounds))
+        def work(worker: Worker, is_abandoned: IsAbandoned) -> TaskReply:
+            return self._do(plan.within(caller.clip(plan.session.bounds)), worker, is_abandoned)
 
         start_by = time.monotonic() + plan.start_within_s
         try:
@@ -99,10 +99,15 @@ class Executor:
         return reply
 
     def _work(self, request: ExecuteRequest, bounds: Bounds, caller: Caller) -> Work:
-        def work(sandbox: Sandbox, is_abandoned: IsAbandoned) -> ExecuteReply:
-            return examine(request, caller.clip(bounds), Counted(sandbox, self._metrics.children), is_abandoned)
+        def work(worker: Worker, is_abandoned: IsAbandoned) -> TaskReply:
+            return self._do(Examination(request, caller.clip(bounds)), worker, is_abandoned)
 
         return work
+
+    def _do(self, task: Task, worker: Worker, is_abandoned: IsAbandoned) -> TaskReply:
+        done = worker.do(task, is_abandoned)
+        self._metrics.children.inc(done.children)
+        return done.reply
 
     def _reply(self, request: ExecuteRequest, outcome: ExecuteReply | SandboxError) -> ExecuteReply:
         if isinstance(outcome, ExecuteReply):

@@ -17,6 +17,7 @@ from services.executor.conditions import NotSplittableError, Source, Split
 from services.executor.inlining import inline_check
 from services.executor.naming import read_scope
 from services.executor.parsing import PARSE_ERRORS, parse_statements, walk
+from services.executor.plain import split_plain
 from services.executor.plans import Check, Plan
 from services.executor.sandbox import Step
 from services.executor.unrolling import unroll
@@ -35,8 +36,11 @@ def split_assert(code: str, setup: str = "") -> Plan:
             raise ValueError("too long to be split")
         before = parse_statements(setup) if setup else []
         body = parse_statements(code)
+        source = Source(code)
+        if not before and (plan := split_plain(body, source)):
+            return plan
         inlined = inline_check(body)
-        return _split_statements(inlined, before, Source(code if inlined is body else None))
+        return _split_statements(inlined, before, source if inlined is body else Source(None))
     except PARSE_ERRORS:
         return Plan((("run", code),), (), Assurance.LOW)
 

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import pytest
 
 from services.executor.inside import linux
-from services.executor.making import may_choose_users
+from services.executor.planning import may_choose_users
 
 CHECKOUT = Path(__file__).parents[2]
 UID = 65_533

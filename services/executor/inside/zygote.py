@@ -24,7 +24,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from services.executor.inside import confine, jail, linux, program
+from services.executor.inside import confine, jail, linux, pools, program
 
 NEXT = b"n"
 ENDING = struct.Struct("=idq")
@@ -96,6 +96,7 @@ class _Zygote:
         program.warm_up()
         gc.collect()
         gc.freeze()
+        self._kept = pools.begin_fresh_pools()
         gc.set_threshold(_GARBAGE)
 
     def serve(self) -> None:
@@ -133,7 +134,7 @@ class _Zygote:
 
 def _reserve_low_descriptors() -> None:
     """Leave those below for the children's streams, so that none of theirs is ever one of ours."""
-    while os.open(os.devnull, os.O_RDONLY) < _LOWEST_OWN_FD - 1:
+    while os.open(os.devnull, os.O_RDWR) < _LOWEST_OWN_FD - 1:
         pass
 
 

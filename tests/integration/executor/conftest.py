@@ -4,15 +4,17 @@ from collections.abc import Callable
 
 import pytest
 
-from services.executor.sandbox import Ending, Report, Sandbox, SandboxError, Session
+from services.executor.sandbox import SandboxError
+from services.executor.tasks import Task
+from services.executor.worker import Done, Worker
 
 
 class Broken:
-    """A sandbox that never works."""
+    """A worker that never works."""
 
     isolation = "none"
 
-    def run(self, session: Session, keep_on: Callable[[Report], bool]) -> Ending:
+    def do(self, task: Task, is_abandoned: Callable[[], bool]) -> Done:
         raise SandboxError("broken")
 
     def close(self) -> None:
@@ -20,6 +22,6 @@ class Broken:
 
 
 @pytest.fixture
-def make_broken() -> Callable[[int], Sandbox]:
-    """Makes sandboxes that start and then never work."""
+def make_broken() -> Callable[[int], Worker]:
+    """Makes workers that start and then never work."""
     return lambda _: Broken()

@@ -14,8 +14,9 @@ import pytest
 from fastapi import FastAPI
 
 from services.executor.app import create_app
-from services.executor.sandbox import Sandbox, SandboxError
+from services.executor.sandbox import SandboxError
 from services.executor.settings import ExecutorSettings
+from services.executor.worker import Worker
 
 Serve = Callable[[FastAPI], str]
 ADD_ONE = "def f(x):\n    return x + 1\n"
@@ -28,12 +29,12 @@ def client(serve: Serve) -> Iterator[httpx.Client]:
 
 
 def zygotes() -> list[int]:
-    """The zygotes whose guards this process started."""
+    """The zygotes of the workers that this process started."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            guard = parent(int(folder.name))
-            if b"inside.zygote" in (folder / "cmdline").read_bytes() and parent(guard) == os.getpid():
+            worker = parent(parent(int(folder.name)))
+            if b"inside.zygote" in (folder / "cmdline").read_bytes() and parent(worker) == os.getpid():
                 found.append(int(folder.name))
     return found
 
@@ -168,9 +169,9 @@ def test_a_zygote_that_dies_is_replaced_and_its_program_still_has_a_verdict(serv
 
 
 def test_our_own_failure_is_a_500_alone_and_internal_error_in_a_batch(
-    serve: Serve, make_broken: Callable[[int], Sandbox]
+    serve: Serve, make_broken: Callable[[int], Worker]
 ) -> None:
-    url = serve(create_app(ExecutorSettings(workers=1), make_sandbox=make_broken))
+    url = serve(create_app(ExecutorSettings(workers=1), make_worker=make_broken))
     with httpx.Client(base_url=url, timeout=60) as client:
         alone = client.post("/execute", json=sleeping(0))
         assert alone.status_code == 500
@@ -180,16 +181,16 @@ def test_our_own_failure_is_a_500_alone_and_internal_error_in_a_batch(
 
 
 def test_without_a_sandbox_the_service_is_not_ready_until_one_starts_again(
-    serve: Serve, make_broken: Callable[[int], Sandbox]
+    serve: Serve, make_broken: Callable[[int], Worker]
 ) -> None:
     starts = True
 
-    def make_sandbox(number: int) -> Sandbox:
+    def make_worker(number: int) -> Worker:
         if not starts:
             raise SandboxError("no more")
         return make_broken(number)
 
-    url = serve(create_app(ExecutorSettings(workers=1), make_sandbox=make_sandbox))
+    url = serve(create_app(ExecutorSettings(workers=1), make_worker=make_worker))
     with httpx.Client(base_url=url, timeout=60) as client:
         assert client.get("/readyz").status_code == 200
         starts = False
@@ -220,7 +221,7 @@ def test_a_client_that_leaves_frees_its_place(serve: Serve) -> None:
 
 
 async def test_shutdown_leaves_no_process_and_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     app = create_app(ExecutorSettings(workers=2))
     async with app.router.lifespan_context(app):
         assert len(zygotes()) == 2

@@ -11,8 +11,8 @@ import pytest
 from fastapi import FastAPI
 
 from services.executor.app import create_app
-from services.executor.sandbox import Sandbox
 from services.executor.settings import ExecutorSettings
+from services.executor.worker import Worker
 
 Serve = Callable[[FastAPI], str]
 Run = Callable[..., dict[str, Any]]
@@ -228,8 +228,8 @@ def test_replies_are_counted_by_status(client: httpx.Client, run: Run) -> None:
     assert 'linewise_executor_run_code_total{language="python",status="Failed"} 1.0' in metrics
 
 
-def test_our_own_failure_is_a_500_and_no_result(serve: Serve, make_broken: Callable[[int], Sandbox]) -> None:
-    url = serve(create_app(ExecutorSettings(workers=1), make_sandbox=make_broken))
+def test_our_own_failure_is_a_500_and_no_result(serve: Serve, make_broken: Callable[[int], Worker]) -> None:
+    url = serve(create_app(ExecutorSettings(workers=1), make_worker=make_broken))
     reply = httpx.post(f"{url}/run_code", json={"code": "", "language": "python"}, timeout=60)
     assert reply.status_code == 500
     assert reply.json()["error"]["code"] == "internal_error"

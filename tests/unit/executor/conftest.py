@@ -10,7 +10,7 @@ import pytest
 from services.contracts import ExecuteReply, ExecuteRequest, Verdict
 from services.executor.examination import examine
 from services.executor.forkserver import ForkServer
-from services.executor.making import may_choose_users
+from services.executor.planning import may_choose_users
 from services.executor.sandbox import Bounds, Report, Session
 from services.executor.values import decode
 

@@ -10,7 +10,8 @@ import pytest
 
 from services.contracts import ExecuteRequest, Verdict
 from services.executor.examination import examine
-from services.executor.making import may_choose_users, sandbox_maker
+from services.executor.making import make_sandbox
+from services.executor.planning import may_choose_users, sandbox_plans
 from services.executor.sandbox import Bounds, Sandbox, Session
 from services.executor.settings import ExecutorSettings
 
@@ -21,8 +22,8 @@ BOUNDS = Bounds(wall_s=5.0, cpu_s=5.0, memory_bytes=256 * 1024**2, output_bytes=
 def pair() -> Iterator[list[Sandbox]]:
     """The sandboxes of two workers of one executor, weak where there is no more."""
     settings = ExecutorSettings(workers=2, packages=(), LINEWISE_ALLOW_WEAK_ISOLATION=True)
-    make = sandbox_maker(settings)
-    made = [make(0), make(1)]
+    plan = sandbox_plans(settings)
+    made = [make_sandbox(plan(0)), make_sandbox(plan(1))]
     yield made
     for sandbox in made:
         sandbox.close()
@@ -72,7 +73,7 @@ def users_of(marker: str) -> list[int]:
 
 
 def test_an_ordinary_user_has_no_choice_of_users() -> None:
-    ask = "import os\nfrom services.executor.making import may_choose_users\nprint(os.geteuid(), may_choose_users())"
+    ask = "import os\nfrom services.executor.planning import may_choose_users\nprint(os.geteuid(), may_choose_users())"
 
     def leave() -> None:
         if os.geteuid() == 0:

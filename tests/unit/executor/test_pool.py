@@ -13,12 +13,14 @@ from services.contracts import ExecuteReply, Verdict
 from services.executor.metrics import ExecutorMetrics
 from services.executor.order import IsAbandoned, Work
 from services.executor.pool import Pool
-from services.executor.sandbox import Ending, Report, Sandbox, SandboxError, Session
+from services.executor.sandbox import SandboxError
+from services.executor.tasks import Task
+from services.executor.worker import Done, Worker
 from services.kit.errors import DeadlineError, OverloadedError, TooLargeError, UnavailableError
 
 
 class Room:
-    """A sandbox that runs nothing: the pool never looks inside."""
+    """A worker that does nothing: the pool never looks inside."""
 
     isolation = "none"
 
@@ -26,7 +28,7 @@ class Room:
         self.number = number
         self.closed = False
 
-    def run(self, session: Session, keep_on: Callable[[Report], bool]) -> Ending:
+    def do(self, task: Task, is_abandoned: Callable[[], bool]) -> Done:
         raise NotImplementedError
 
     def close(self) -> None:
@@ -62,7 +64,7 @@ def reply(passed: int = 0) -> ExecuteReply:
 
 
 def noting(log: list[str], name: str) -> Work:
-    def work(sandbox: Sandbox, is_abandoned: IsAbandoned) -> ExecuteReply:
+    def work(worker: Worker, is_abandoned: IsAbandoned) -> ExecuteReply:
         log.append(name)
         return reply()
 
@@ -84,7 +86,7 @@ class Gate:
         self.open = threading.Event()
         self.was_abandoned = False
 
-    def __call__(self, sandbox: Sandbox, is_abandoned: IsAbandoned) -> ExecuteReply:
+    def __call__(self, worker: Worker, is_abandoned: IsAbandoned) -> ExecuteReply:
         self.entered.set()
         assert self.open.wait(10)
         self.was_abandoned = is_abandoned()
@@ -97,7 +99,7 @@ class Gate:
 
 
 async def test_results_come_in_order(pool: Pool) -> None:
-    works: list[Work] = [lambda sandbox, _, number=number: reply(number) for number in range(4)]  # type: ignore[misc]
+    works: list[Work] = [lambda worker, _, number=number: reply(number) for number in range(4)]  # type: ignore[misc]
     replies = await pool.run(works)
     assert [each.passed for each in replies if isinstance(each, ExecuteReply)] == [0, 1, 2, 3]
 
@@ -165,7 +167,7 @@ async def test_what_waits_at_its_deadline_is_dropped_and_what_runs_is_told(pool:
 
 
 async def test_a_deadline_that_passed_in_the_last_moment_is_still_a_deadline(pool: Pool) -> None:
-    def slow(sandbox: Sandbox, is_abandoned: IsAbandoned) -> ExecuteReply:
+    def slow(worker: Worker, is_abandoned: IsAbandoned) -> ExecuteReply:
         time.sleep(0.05)
         return reply()
 
@@ -215,8 +217,8 @@ async def test_what_a_cancelled_caller_left_waiting_is_not_run(pool: Pool) -> No
 
 
 async def test_a_failed_sandbox_is_replaced_and_its_program_runs_again(pool: Pool, rooms: Rooms) -> None:
-    def fails_in_the_first(sandbox: Sandbox, is_abandoned: IsAbandoned) -> ExecuteReply:
-        if sandbox is rooms.made[0]:
+    def fails_in_the_first(worker: Worker, is_abandoned: IsAbandoned) -> ExecuteReply:
+        if worker is rooms.made[0]:
             raise SandboxError("died")
         return reply(1)
 
@@ -227,7 +229,7 @@ async def test_a_failed_sandbox_is_replaced_and_its_program_runs_again(pool: Poo
 
 
 async def test_a_program_that_fails_two_sandboxes_spoils_no_other(pool: Pool) -> None:
-    def fails(sandbox: Sandbox, is_abandoned: IsAbandoned) -> ExecuteReply:
+    def fails(worker: Worker, is_abandoned: IsAbandoned) -> ExecuteReply:
         raise SandboxError("died")
 
     found = await pool.run([noting([], "x"), fails, noting([], "y")])
@@ -235,7 +237,7 @@ async def test_a_program_that_fails_two_sandboxes_spoils_no_other(pool: Pool) ->
 
 
 async def test_a_sandbox_that_cannot_be_replaced_is_tried_again_until_it_can(pool: Pool, rooms: Rooms) -> None:
-    def fails(sandbox: Sandbox, is_abandoned: IsAbandoned) -> ExecuteReply:
+    def fails(worker: Worker, is_abandoned: IsAbandoned) -> ExecuteReply:
         raise SandboxError("died")
 
     rooms.broken = True
@@ -247,7 +249,7 @@ async def test_a_sandbox_that_cannot_be_replaced_is_tried_again_until_it_can(poo
     assert refused.value.code == "no_sandbox"
     rooms.broken = False
     await asyncio.to_thread(wait_for, lambda: pool.able)
-    assert await pool.run([lambda sandbox, _: reply(1)]) == [reply(1)]
+    assert await pool.run([lambda worker, _: reply(1)]) == [reply(1)]
     assert not rooms.made[-1].closed
 
 
@@ -256,7 +258,7 @@ async def test_one_worker_without_a_sandbox_leaves_the_queue_to_the_others(rooms
     gate = Gate()
     held = await gate.occupy(pool)
 
-    def fails(sandbox: Sandbox, is_abandoned: IsAbandoned) -> ExecuteReply:
+    def fails(worker: Worker, is_abandoned: IsAbandoned) -> ExecuteReply:
         rooms.broken = True
         raise SandboxError("died")
 
@@ -264,7 +266,7 @@ async def test_one_worker_without_a_sandbox_leaves_the_queue_to_the_others(rooms
     assert isinstance(found, SandboxError)
     assert pool.able
     gate.open.set()
-    assert await pool.run([lambda sandbox, _: reply()] * 10) == [reply()] * 10
+    assert await pool.run([lambda worker, _: reply()] * 10) == [reply()] * 10
     await held
     await asyncio.to_thread(pool.close)
 
@@ -284,12 +286,12 @@ async def test_draining_refuses_what_waits_and_lets_what_runs_end(pool: Pool) ->
 
 
 async def test_a_crash_of_ours_reaches_the_caller_and_leaves_the_worker_alive(pool: Pool) -> None:
-    def crashes(sandbox: Sandbox, is_abandoned: IsAbandoned) -> ExecuteReply:
+    def crashes(worker: Worker, is_abandoned: IsAbandoned) -> ExecuteReply:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         await pool.run([crashes])
-    assert await pool.run([lambda sandbox, _: reply()]) == [reply()]
+    assert await pool.run([lambda worker, _: reply()]) == [reply()]
 
 
 async def test_closing_refuses_what_waits_and_what_comes(rooms: Rooms) -> None:
@@ -311,7 +313,7 @@ async def test_closing_refuses_what_waits_and_what_comes(rooms: Rooms) -> None:
 def test_a_sandbox_that_does_not_start_ends_those_that_did() -> None:
     rooms = Rooms()
 
-    def second_fails(number: int) -> Sandbox:
+    def second_fails(number: int) -> Worker:
         if number == 1:
             raise SandboxError("no")
         return rooms(number)

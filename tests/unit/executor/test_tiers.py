@@ -14,11 +14,12 @@ from services.executor.tiers import FULL, demand, prove
 ALL, WEAK = "+".join(FULL), "seccomp+landlock+rlimits"
 MISSING = {"namespaces": "the kernel said no"}
 MAKE_ONE = """
-from services.executor.making import sandbox_maker
+from services.executor.making import make_sandbox
+from services.executor.planning import sandbox_plans
 from services.executor.sandbox import SandboxError
 from services.executor.settings import ExecutorSettings
 try:
-    sandbox = sandbox_maker(ExecutorSettings(LINEWISE_ALLOW_WEAK_ISOLATION={weak}))(0)
+    sandbox = make_sandbox(sandbox_plans(ExecutorSettings(LINEWISE_ALLOW_WEAK_ISOLATION={weak}))(0))
     print(sandbox.isolation)
     sandbox.close()
 except SandboxError as error:
