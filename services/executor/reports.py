@@ -11,6 +11,7 @@ from typing import Any
 from services.executor.capture import Source
 from services.executor.sandbox import Failure
 
+_parse_json = json.JSONDecoder().decode
 MAX_REPORTS_BYTES = 32 * 1024 * 1024
 """What one child may report in all."""
 
@@ -76,7 +77,7 @@ class Reports(Source):
         if not line.startswith(self._secret):
             return None
         try:
-            return _said(json.loads(line[len(self._secret) :]))
+            return _said(_parse_json(line[len(self._secret) :].decode()))
         except (ValueError, TypeError, RecursionError):
             return None
 
