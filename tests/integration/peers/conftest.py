@@ -1,23 +1,39 @@
-"""Live services as processes of their own, a tiny policy, and other projects' programs where they are installed."""
+"""Live services as processes of their own, a tiny policy, and other projects' programs where they are installed.
 
+`PEERS_FOLDER` names a folder of packages that a development environment has no room for (`data/README.md` tells how to
+fill it); the tests of what is missing are skipped, and the recordings of what it sent are replayed all the same.
+"""
+
+import json
 import os
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import torch
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from transformers import AutoModelForTokenClassification, GPT2Config, LlamaConfig, LlamaForCausalLM
 
 from services.client import RetryPolicy
 from services.client.rewards.judging import Services
+from services.executor.app import create_app as create_executor
+from services.executor.settings import ExecutorSettings
+from services.scorer.app import create_app as create_scorer
+from services.scorer.settings import ScorerSettings
 from trainer.tokenizers import train_bpe
 
+if folder := os.environ.get("PEERS_FOLDER"):
+    sys.path.append(folder)
+
+RECORDINGS = Path(__file__).with_name("data") / "recordings.json"
 PROMPT = "Write a function to add two numbers.\n"
 PROGRAMS = ["def add(a, b):\n    return a + b\n", "def f(x):\n    y = x + 1\n    return y\n"]
 
@@ -114,3 +130,70 @@ def services(run_service: Callable[..., str], prm: Path) -> Services:
         timeout_s=60,
         retry=RetryPolicy(attempts=3, first_s=0.05),
     )
+
+
+@dataclass
+class Listening:
+    """A live service's URL, and what it has been sent: path with query, content type, body."""
+
+    url: str
+    sent: list[dict[str, str]]
+
+
+@pytest.fixture
+def listen(serve: Callable[[FastAPI], str], prm: Path) -> Callable[[str], Listening]:
+    """Serve the scorer (of `prm`) or the executor on a real socket and keep the bodies that arrive."""
+
+    def start(service: str) -> Listening:
+        if service == "scorer":
+            app = create_scorer(ScorerSettings(models=[f"prm={prm}"], torch_threads=1, max_wait_ms=200))
+        else:
+            app = create_executor(ExecutorSettings(workers=2))
+        sent: list[dict[str, str]] = []
+        app.add_middleware(_Keeping, sent=sent)
+        return Listening(serve(app), sent)
+
+    return start
+
+
+class _Keeping:
+    """ASGI middleware that keeps each POST's body as it came over the wire."""
+
+    def __init__(self, app: ASGIApp, sent: list[dict[str, str]]) -> None:
+        self._app = app
+        self._sent = sent
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+        kept = {"path": scope["path"], "content_type": headers.get("content-type", ""), "body": ""}
+        self._sent.append(kept)
+
+        async def keep() -> Message:
+            message = await receive()
+            kept["body"] += message.get("body", b"").decode()
+            return message
+
+        await self._app(scope, keep, send)
+
+
+@pytest.fixture
+def check_recording() -> Callable[[str, dict[str, str]], None]:
+    """What a peer sent is what the recording of that name says; a name without a recording is recorded."""
+
+    def check(name: str, sent: dict[str, str]) -> None:
+        recordings = json.loads(RECORDINGS.read_text()) if RECORDINGS.exists() else {}
+        if name not in recordings:
+            RECORDINGS.write_text(json.dumps({**recordings, name: sent}, indent=2) + "\n")
+            pytest.fail(f"{name} had no recording and has one now")
+        assert sent == recordings[name]
+
+    return check
+
+
+@pytest.fixture
+def recordings() -> dict[str, dict[str, str]]:
+    recorded: dict[str, dict[str, str]] = json.loads(RECORDINGS.read_text())
+    return recorded
