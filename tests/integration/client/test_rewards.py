@@ -3,7 +3,7 @@
 import asyncio
 import multiprocessing
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -132,18 +132,11 @@ async def test_verls_many_threads_share_one_loop_and_its_connections(services: S
 @pytest.mark.parametrize("method", ["spawn", "fork"])
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_verls_worker_processes_have_loops_of_their_own(method: str, services: Services) -> None:
+    asked = {"scorer_url": services.scorer_url, "extra_info": {"prompt": PROMPT}, "kind": "process"}
     here = ask(services, kind="process")
-    context = multiprocessing.get_context(method)
-    queue = context.Queue()
-    worker = context.Process(target=_put_score, args=(queue, services))
-    worker.start()
-    assert queue.get(timeout=120) == pytest.approx(here, abs=1e-5)
-    worker.join(30)
-    assert worker.exitcode == 0
-
-
-def _put_score(queue: Any, services: Services) -> None:
-    queue.put(ask(services, kind="process"))
+    with ProcessPoolExecutor(1, multiprocessing.get_context(method)) as workers:
+        there = workers.submit(compute_score, "mbpp", RIGHT, None, **asked).result(60)
+    assert there == pytest.approx(here, abs=1e-5)
 
 
 @pytest.mark.parametrize(

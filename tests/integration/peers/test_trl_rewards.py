@@ -1,4 +1,4 @@
-"""TRL's own GRPOTrainer, two optimisation steps on a CPU, with rewards from a live scorer and a live executor."""
+"""TRL's own GRPO and RLOO, two optimisation steps on a CPU, with rewards from a live scorer and a live executor."""
 
 import copy
 import functools
@@ -56,20 +56,23 @@ def recorded(reward: Any, record: Record) -> Any:
     return awaited
 
 
-@pytest.fixture
-def train(policy: Any, tokenizer: Any, tmp_path: Path) -> Callable[..., list[dict[str, float]]]:
-    """Two steps of GRPO on two prompts with four completions each; what TRL logged at each step."""
+@pytest.fixture(params=["GRPO", "RLOO"])
+def train(
+    request: pytest.FixtureRequest, policy: Any, tokenizer: Any, tmp_path: Path
+) -> Callable[..., list[dict[str, float]]]:
+    """Two steps on two prompts with four completions each; what TRL logged at each step."""
+    import trl
     from datasets import Dataset
-    from trl import GRPOConfig, GRPOTrainer
 
     def run(*rewards: Any) -> list[dict[str, float]]:
-        config = GRPOConfig(
+        config = getattr(trl, f"{request.param}Config")(
             output_dir=str(tmp_path),
             max_steps=2,
             per_device_train_batch_size=8,
             num_generations=4,
             max_completion_length=24,
             learning_rate=1e-2,
+            beta=0.0,  # no reference model, which would be loaded by the name of a repository
             logging_steps=1,
             save_strategy="no",
             report_to=[],
@@ -80,9 +83,8 @@ def train(policy: Any, tokenizer: Any, tmp_path: Path) -> Callable[..., list[dic
         )
         data = Dataset.from_list([{"prompt": PROMPT, "tests": TESTS, "setup": ""}] * 4)
         before = copy.deepcopy(policy.state_dict())
-        trainer = GRPOTrainer(
-            policy, reward_funcs=list(rewards), args=config, train_dataset=data, processing_class=tokenizer
-        )
+        make = getattr(trl, f"{request.param}Trainer")
+        trainer = make(policy, reward_funcs=list(rewards), args=config, train_dataset=data, processing_class=tokenizer)
         trainer.train()
         after = trainer.model.state_dict()
         assert any(not torch.equal(before[name], after[name]) for name in before)
