@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.commands import demo, execute, label, problems, score, serve, train, up, worker
+from services.cli.commands import demo, execute, label, operators, problems, score, serve, train, up, worker
 from services.cli.console import put, say
 from services.cli.failures import sentence_and_code
 
@@ -57,6 +57,7 @@ worker.register(app)
 execute.register(app)
 score.register(app)
 label.register(app)
+operators.register(app)
 problems.register(app)
 train.register(app)
 demo.register(app)

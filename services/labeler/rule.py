@@ -25,10 +25,11 @@ class Rule(Protocol):
     """Changes one place of a program.
 
     A mutation operator changes what the program does; a refactoring claims not to. Neither is believed: the tests
-    decide. `examples` are run by one test for all rules.
+    decide. `may_break` says what a change of this kind can upset, `examples` are run by one test for all rules.
     """
 
     name: ClassVar[str]
+    may_break: ClassVar[str]
     examples: ClassVar[tuple[Example, ...]]
 
     def edits(self, node: cst.CSTNode, program: Program) -> Iterator[Edit]:

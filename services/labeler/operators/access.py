@@ -16,6 +16,7 @@ class IndexOffByOne:
     """An index that is computed moves to the neighbouring element; a literal one is `IntegerConstant`'s."""
 
     name: ClassVar[str] = "index_off_by_one"
+    may_break: ClassVar[str] = "which element is read, and the end of the sequence"
     examples: ClassVar[tuple[Example, ...]] = (
         Example("x = a[i]\n", "x = a[i + 1]\n", "x = a[i - 1]\n"),
         Example("x = a[i-1]\n", "x = a[(i-1) + 1]\n", "x = a[(i-1) - 1]\n"),
@@ -38,6 +39,7 @@ class SliceBoundRemoval:
     """A slice forgets one of its bounds."""
 
     name: ClassVar[str] = "slice_bound_removal"
+    may_break: ClassVar[str] = "how much of a sequence is taken"
     examples: ClassVar[tuple[Example, ...]] = (
         Example("x = a[1:n]\n", "x = a[:n]\n", "x = a[1:]\n"),
         Example("x = a[:n]\n", "x = a[:]\n"),

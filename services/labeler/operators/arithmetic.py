@@ -42,6 +42,7 @@ class ArithmeticOperator:
     """An arithmetic or bitwise operator becomes one that is easily taken for it."""
 
     name: ClassVar[str] = "arithmetic_operator"
+    may_break: ClassVar[str] = "a value, and the types that have the operator"
     examples: ClassVar[tuple[Example, ...]] = (
         Example("x = a + b\n", "x = a - b\n", "x = a * b\n"),
         Example("x = (a)**b\n", "x = (a)*b\n"),
@@ -59,6 +60,7 @@ class AugmentedOperator:
     """An augmented assignment does another operation."""
 
     name: ClassVar[str] = "augmented_operator"
+    may_break: ClassVar[str] = "a running value"
     examples: ClassVar[tuple[Example, ...]] = (
         Example("x += 1\n", "x -= 1\n"),
         Example("x//=2\n", "x*=2\n"),
@@ -73,6 +75,7 @@ class AugmentedToPlain:
     """An augmented assignment forgets what was there."""
 
     name: ClassVar[str] = "augmented_to_plain"
+    may_break: ClassVar[str] = "what was gathered before"
     examples: ClassVar[tuple[Example, ...]] = (Example("total += x\n", "total = x\n"),)
 
     def edits(self, node: cst.CSTNode, program: Program) -> Iterator[Edit]:
@@ -84,6 +87,7 @@ class UnaryRemoval:
     """A minus, tilde or `not` is left out."""
 
     name: ClassVar[str] = "unary_removal"
+    may_break: ClassVar[str] = "a sign or a negation"
     examples: ClassVar[tuple[Example, ...]] = (
         Example("x = -y\n", "x = y\n"),
         Example("if not (a or b): pass\n", "if (a or b): pass\n"),

@@ -31,6 +31,7 @@ class CallSwap:
     """A function is taken for its neighbour: `min` for `max`, `startswith` for `endswith`."""
 
     name: ClassVar[str] = "call_swap"
+    may_break: ClassVar[str] = "which of two kindred functions is called"
     examples: ClassVar[tuple[Example, ...]] = (
         Example("x = min(a)\n", "x = max(a)\n"),
         Example("x = math.floor(a)\n", "x = math.ceil(a)\n"),
@@ -49,6 +50,7 @@ class ArgumentSwap:
     """The first two positional arguments of a call change places."""
 
     name: ClassVar[str] = "argument_swap"
+    may_break: ClassVar[str] = "which argument is which"
     examples: ClassVar[tuple[Example, ...]] = (
         Example("x = f(a, (b), c)\n", "x = f((b), a, c)\n"),
         Example("x = f(a)\n"),
@@ -73,6 +75,7 @@ class RangeOffByOne:
     """A range ends one too early or too late, or starts one too late."""
 
     name: ClassVar[str] = "range_off_by_one"
+    may_break: ClassVar[str] = "the first or the last turn of a loop"
     examples: ClassVar[tuple[Example, ...]] = (
         Example("x = range(n)\n", "x = range(n - 1)\n", "x = range(n + 1)\n"),
         Example("x = range(a or b, n)\n", "x = range(a or b, n - 1)\n", "x = range(a or b, n + 1)\n"),

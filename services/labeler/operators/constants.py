@@ -14,6 +14,7 @@ class IntegerConstant:
     """An integer becomes its neighbours."""
 
     name: ClassVar[str] = "integer_constant"
+    may_break: ClassVar[str] = "a count, a boundary, an index"
     examples: ClassVar[tuple[Example, ...]] = (
         Example("x = 1\n", "x = 2\n", "x = 0\n"),
         Example("x = a[0]\n", "x = a[1]\n", "x = a[-1]\n"),
@@ -31,6 +32,7 @@ class FloatConstant:
     """A float moves by one."""
 
     name: ClassVar[str] = "float_constant"
+    may_break: ClassVar[str] = "a value"
     examples: ClassVar[tuple[Example, ...]] = (
         Example("x = 0.5\n", "x = 1.5\n", "x = -0.5\n"),
         Example("x = 1e999\n"),
@@ -46,6 +48,7 @@ class StringConstant:
     """A string becomes empty, an empty one a letter; docstrings stay."""
 
     name: ClassVar[str] = "string_constant"
+    may_break: ClassVar[str] = "a text, a key, a separator"
     examples: ClassVar[tuple[Example, ...]] = (
         Example("x = 'ab'\n", "x = ''\n"),
         Example('x = b""\n', 'x = b"x"\n'),
@@ -62,6 +65,7 @@ class BooleanConstant:
     """`True` and `False` change places."""
 
     name: ClassVar[str] = "boolean_constant"
+    may_break: ClassVar[str] = "a flag, an initial value, an answer"
     examples: ClassVar[tuple[Example, ...]] = (
         Example("x = True\n", "x = False\n"),
         Example("return_value = [False]\n", "return_value = [True]\n"),

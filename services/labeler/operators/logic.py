@@ -26,6 +26,7 @@ class RelationalOperator:
     """A comparison moves its boundary or turns round."""
 
     name: ClassVar[str] = "relational_operator"
+    may_break: ClassVar[str] = "a boundary, or which way a branch goes"
     examples: ClassVar[tuple[Example, ...]] = (
         Example("x = a<b\n", "x = a<=b\n", "x = a>b\n"),
         Example("x = 1 <= a == b\n", "x = 1 < a == b\n", "x = 1 >= a == b\n", "x = 1 <= a != b\n"),
@@ -42,6 +43,7 @@ class LogicalOperator:
     """`and` and `or` change places."""
 
     name: ClassVar[str] = "logical_operator"
+    may_break: ClassVar[str] = "when two conditions hold together"
     examples: ClassVar[tuple[Example, ...]] = (
         Example("x = a and b\n", "x = a or b\n"),
         Example("x = (a)or(b)\n", "x = (a)and(b)\n"),
@@ -56,6 +58,7 @@ class NegatedCondition:
     """A condition is turned into its contrary; one that is negated already is `UnaryRemoval`'s."""
 
     name: ClassVar[str] = "negated_condition"
+    may_break: ClassVar[str] = "which way a branch goes, and whether a loop runs"
     examples: ClassVar[tuple[Example, ...]] = (
         Example("if a: pass\n", "if not a: pass\n"),
         Example("while(a < b): pass\n", "while(not a < b): pass\n"),

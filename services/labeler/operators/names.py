@@ -14,6 +14,7 @@ class NameSwap:
     """A local variable that is read is taken for the one that its function assigns next."""
 
     name: ClassVar[str] = "name_swap"
+    may_break: ClassVar[str] = "which variable is read"
     examples: ClassVar[tuple[Example, ...]] = (
         Example("def f(a, b):\n    return a\n", "def f(a, b):\n    return b\n"),
         Example(

@@ -15,6 +15,7 @@ class StatementDeletion:
     """A simple statement becomes `pass`, so that the missing step has a line of its own; docstrings stay."""
 
     name: ClassVar[str] = "statement_deletion"
+    may_break: ClassVar[str] = "an effect, an assignment, an answer"
     examples: ClassVar[tuple[Example, ...]] = (
         Example("x = 1\n", "pass\n"),
         Example("a.sort()  # first\n", "pass  # first\n"),
@@ -36,6 +37,7 @@ class ReturnNone:
     """A function returns nothing."""
 
     name: ClassVar[str] = "return_none"
+    may_break: ClassVar[str] = "the answer"
     examples: ClassVar[tuple[Example, ...]] = (
         Example("def f(x):\n    return x\n", "def f(x):\n    return None\n"),
         Example("def f(x):\n    return(x, 1)\n", "def f(x):\n    return None\n"),
@@ -55,6 +57,7 @@ class BreakContinue:
     """`break` and `continue` change places."""
 
     name: ClassVar[str] = "break_continue"
+    may_break: ClassVar[str] = "where a loop ends"
     examples: ClassVar[tuple[Example, ...]] = (
         Example("for x in y:\n    break\n", "for x in y:\n    continue\n"),
         Example("for x in y: continue\n", "for x in y: break\n"),

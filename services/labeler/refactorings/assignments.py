@@ -20,6 +20,7 @@ class ExpandedIncrement:
     """`i += 1` is `i = i + 1`; only for literal numbers, since lists would be copied instead of changed."""
 
     name: ClassVar[str] = "expanded_increment"
+    may_break: ClassVar[str] = "other names of the same list: `+=` changes it in place, `+` makes a new one"
     examples: ClassVar[tuple[Example, ...]] = (
         Example("i += 1\n", "i = i + 1\n"),
         Example("while a: i-=2; b()\n", "while a: i = i - 2; b()\n"),
@@ -41,6 +42,7 @@ class ContractedIncrement:
     """`i = i + 1` is `i += 1`; only for literal numbers."""
 
     name: ClassVar[str] = "contracted_increment"
+    may_break: ClassVar[str] = "other names of the same list: `+=` changes it in place, `+` makes a new one"
     examples: ClassVar[tuple[Example, ...]] = (
         Example("i = i+1\n", "i += 1\n"),
         Example("i = i - 0.5\n", "i -= 0.5\n"),
@@ -64,6 +66,7 @@ class UnrolledComprehension:
     """A list comprehension is a loop that appends; its variables must be used nowhere else, for a loop leaks them."""
 
     name: ClassVar[str] = "unrolled_comprehension"
+    may_break: ClassVar[str] = "a variable with the loop variable's name"
     examples: ClassVar[tuple[Example, ...]] = (
         Example("y = [f(a) for a in b]\n", "y = []\nfor a in b:\n    y.append(f(a))\n"),
         Example(

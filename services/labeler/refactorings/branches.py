@@ -23,6 +23,7 @@ class SwappedBranches:
     """`if c: A else: B` is `if not c: B else: A`; never `<` for `>=`, which NaN and sets tell apart."""
 
     name: ClassVar[str] = "swapped_branches"
+    may_break: ClassVar[str] = "nothing"
     examples: ClassVar[tuple[Example, ...]] = (
         Example(
             "if a == 1:\n    b()\n    # why\n    c()\nelse:\n    d()\n",
@@ -63,6 +64,7 @@ class ExpandedTernary:
     """`x = a if c else b` is an `if` statement."""
 
     name: ClassVar[str] = "expanded_ternary"
+    may_break: ClassVar[str] = "nothing"
     examples: ClassVar[tuple[Example, ...]] = (
         Example("x = a if c else b\n", "if c:\n    x = a\nelse:\n    x = b\n"),
         Example(
@@ -95,6 +97,7 @@ class JoinedBranches:
     """An `if` whose two branches give one variable its value is a conditional expression."""
 
     name: ClassVar[str] = "joined_branches"
+    may_break: ClassVar[str] = "nothing"
     examples: ClassVar[tuple[Example, ...]] = (
         Example("if c:\n    x = a\nelse:\n    x = b\n", "x = a if c else b\n"),
         Example("if c: x = a, b\nelse: x = (b if d else e)\n", "x = (a, b) if c else (b if d else e)\n"),

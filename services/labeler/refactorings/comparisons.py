@@ -23,6 +23,7 @@ class MirroredComparison:
     """`a < b` is `b > a`: both sides are names or literals, so there is no order of effects to change."""
 
     name: ClassVar[str] = "mirrored_comparison"
+    may_break: ClassVar[str] = "operators that a class defines for one side alone"
     examples: ClassVar[tuple[Example, ...]] = (
         Example("x = a < 1\n", "x = 1 > a\n"),
         Example("if(a)==b: pass\n", "if b == a: pass\n"),
@@ -44,6 +45,7 @@ class DenialOfContrary:
     """`a == b` in a condition is `not a != b`; true of NaN as well."""
 
     name: ClassVar[str] = "denial_of_contrary"
+    may_break: ClassVar[str] = "a class whose `!=` is not the contrary of its `==`"
     examples: ClassVar[tuple[Example, ...]] = (
         Example("if f(a) == b: pass\n", "if not f(a) != b: pass\n"),
         Example("while a != b: pass\n", "while not a == b: pass\n"),
@@ -70,6 +72,7 @@ class ExplicitRangeStart:
     """`range(n)` is `range(0, n)`."""
 
     name: ClassVar[str] = "explicit_range_start"
+    may_break: ClassVar[str] = "a function of one's own that is called range"
     examples: ClassVar[tuple[Example, ...]] = (
         Example("x = range( n )\n", "x = range( 0, n )\n"),
         Example("x = range((n))\n", "x = range(0, (n))\n"),
@@ -88,6 +91,7 @@ class ImplicitRangeStart:
     """`range(0, n)` is `range(n)`."""
 
     name: ClassVar[str] = "implicit_range_start"
+    may_break: ClassVar[str] = "a function of one's own that is called range"
     examples: ClassVar[tuple[Example, ...]] = (
         Example("x = range(0,n)\n", "x = range(n)\n"),
         Example("x = range(0, n, 2)\n"),

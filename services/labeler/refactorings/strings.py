@@ -13,6 +13,7 @@ class FormatToFString:
     """`"{} {}".format(a, b)` is `f"{a} {b}"`; only for plain fields and plain names, in order."""
 
     name: ClassVar[str] = "format_to_fstring"
+    may_break: ClassVar[str] = "the order in which values are worked out"
     examples: ClassVar[tuple[Example, ...]] = (
         Example('x = "{}, {}!".format(a, b)\n', 'x = f"{a}, {b}!"\n'),
         Example("x = '{}'.format(a)\n", "x = f'{a}'\n"),

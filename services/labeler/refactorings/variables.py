@@ -20,6 +20,7 @@ class ExtractedResult:
     """`return e` is `result = e` and `return result`."""
 
     name: ClassVar[str] = "extracted_result"
+    may_break: ClassVar[str] = "nothing"
     examples: ClassVar[tuple[Example, ...]] = (
         Example("def f(a):\n\treturn a + 1  # sum\n", "def f(a):\n\tresult = a + 1\n\treturn result  # sum\n"),
         Example("def f(result):\n  return(result)[0]\n", "def f(result):\n  answer = (result)[0]\n  return answer\n"),
@@ -41,6 +42,7 @@ class ExtractedCondition:
     """`if e:` is `condition = e` and `if condition:`; not for `elif`, whose test is not always reached."""
 
     name: ClassVar[str] = "extracted_condition"
+    may_break: ClassVar[str] = "nothing"
     examples: ClassVar[tuple[Example, ...]] = (
         Example(
             "if a == 1:\n    b()\nelif c > d:\n    e()\n",
@@ -65,6 +67,7 @@ class RenamedVariable:
     """A local variable has another name wherever it stands; parameters keep theirs, for callers may use them."""
 
     name: ClassVar[str] = "renamed_variable"
+    may_break: ClassVar[str] = "code that looks a variable up by its name"
     examples: ClassVar[tuple[Example, ...]] = (
         Example(
             "def f(a):\n    x = a\n    x += 1\n    return [x for y in a if x.x]\n",

@@ -11,7 +11,10 @@ from services.cli.app import app
 
 QUICK = [
     [],
-    *([name] for name in ("up", "serve", "worker", "execute", "score", "label", "problems", "train", "demo")),
+    *(
+        [name]
+        for name in ("up", "serve", "worker", "execute", "score", "label", "operators", "problems", "train", "demo")
+    ),
     *(["serve", name] for name in ("scorer", "executor", "labeler")),
 ]
 TRAINING = [["train", "sft"], ["train", "prm"], ["train", "ppo"], ["evaluate"]]
@@ -38,6 +41,15 @@ def test_help_loads_nothing_slow():
     listing = "import sys, services.cli.app; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", listing], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "transformers", "fastapi", "celery", "sqlalchemy", "httpx", "pydantic"} & set(loaded)
+
+
+def test_operators_are_listed_with_what_they_may_break_and_an_example(linewise):
+    rules = json.loads(linewise("operators", "--json").stdout)
+    assert [rule["name"] for rule in rules if rule["kind"] == "mutation"][:2] == ["integer_constant", "float_constant"]
+    assert all(rule["may_break"] and rule["before"] != rule["after"] for rule in rules)
+    table = linewise("operators", "--kind", "refactoring").stdout
+    assert "x = range( 0, n )" in table
+    assert "integer_constant" not in table
 
 
 def test_the_version_is_the_distribution_s(linewise):

@@ -31,6 +31,7 @@ def test_rule_makes_exactly_what_its_examples_say(rule: Rule, example: Example) 
 def test_rule_shows_what_it_does_and_has_a_name_of_its_own(rule: Rule) -> None:
     assert any(example.after for example in rule.examples)
     assert [other.name for other in RULES].count(rule.name) == 1
+    assert rule.may_break
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
