@@ -8,6 +8,7 @@ known here.
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -21,6 +22,7 @@ from services.executor.worker import Worker
 from services.kit.errors import DeadlineError, OverloadedError, TooLargeError, UnavailableError
 
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.1, 10.0
+_STARTS_AT_ONCE = 8
 
 
 class Pool:
@@ -40,14 +42,8 @@ class Pool:
         self._changed = threading.Condition()
         self._draining = False
         self._closing = threading.Event()
-        self._seats: list[Seat] = []
+        self._seats = _take_seats(make_worker, workers, metrics)
         self._threads: list[threading.Thread] = []
-        try:
-            for number in range(workers):
-                self._seats.append(Seat(number, make_worker, metrics))
-        except SandboxError:
-            self.close()
-            raise
         self.isolation = self._seats[0].worker.isolation
         """The layers in force, of the first sandbox: all are made alike."""
         metrics.watch_pool(lambda: self._lanes.waiting, lambda: self._running, lambda: self._live, self.isolation)
@@ -197,3 +193,16 @@ class Pool:
                 self._refuse_waiting()
             wait_s = min(max(_FIRST_RETRY_S, 2 * wait_s), _LONGEST_RETRY_S)
         return not self._closing.is_set()
+
+
+def _take_seats(make_worker: Callable[[int], Worker], workers: int, metrics: ExecutorMetrics) -> list[Seat]:
+    """A seat for each worker, some started side by side; where one does not start, none stays."""
+    with ThreadPoolExecutor(min(workers, _STARTS_AT_ONCE)) as starting:
+        starts = [starting.submit(Seat, number, make_worker, metrics) for number in range(workers)]
+    failures = [error for start in starts if (error := start.exception())]
+    if not failures:
+        return [start.result() for start in starts]
+    for start in starts:
+        if not start.exception():
+            start.result().close()
+    raise failures[0]

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,47 @@ def served(free_port: int, tmp_path: Path) -> Iterator[Served]:
     yield process, url
     process.kill()
     process.wait()
+
+
+def _living() -> dict[int, int]:
+    """The living processes of this machine and their parents."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+            if state != "Z":
+                parents[int(stat.parent.name)] = int(parent)
+    return parents
+
+
+def _below(root: int) -> set[int]:
+    """The processes that descend from `root`."""
+    found, parents = {root}, _living()
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {root}
+
+
+def test_a_service_that_is_killed_takes_everything_along(served: Served) -> None:
+    process, url = served
+    sleeping = {"code": "import time\ntime.sleep(20)\n", "tests": ["assert 1 == 1"], "limits": {"wall_s": 30}}
+
+    def call() -> None:
+        with suppress(httpx.TransportError):
+            httpx.post(f"{url}/execute", json=sleeping, timeout=60)
+
+    with ThreadPoolExecutor(WORKERS) as callers:
+        calls = [callers.submit(call) for _ in range(WORKERS)]
+        time.sleep(1)
+        below = _below(process.pid)
+        assert len(below) >= 3 * WORKERS
+        process.kill()
+        for each in calls:
+            each.result()
+    deadline = time.monotonic() + 10
+    while below & _living().keys():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def _ready(url: str) -> bool:
