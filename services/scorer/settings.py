@@ -15,6 +15,8 @@ from services.scorer.dialects.reading import ANSWER_MARKERS, STOP_TEXTS
 Device = Literal["auto", "cpu", "cuda"]
 DType = Literal["float32", "int8", "bfloat16", "float16"]
 
+NonEmpty = Annotated[str, Field(min_length=1)]
+
 _NAMED = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)=(?P<folder>.+)", re.DOTALL)
 
 
@@ -77,10 +79,10 @@ class ScorerSettings(ServiceSettings):
     aggregate: AggregateForm = AggregateForm.MEAN
     """The one number that `/get_reward`, `/classify` and `/pooling` make of a program, where a request names none."""
 
-    answer_markers: tuple[str, ...] = ANSWER_MARKERS
+    answer_markers: tuple[NonEmpty, ...] = ANSWER_MARKERS
     """What stands before the answer in a rendered chat, as a JSON list: `/classify` and `/pooling` split there."""
 
-    stop_texts: tuple[str, ...] = STOP_TEXTS
+    stop_texts: tuple[NonEmpty, ...] = STOP_TEXTS
     """Ends of a sequence as text, as a JSON list: dropped behind an answer."""
 
     @model_validator(mode="after")

@@ -114,9 +114,15 @@ class Reader:
         return Found(prompt, answer[at:end], start + at)
 
     def _without_stops(self, answer: str) -> str:
-        while stop := next((stop for stop in self.stop_texts if answer.rstrip().endswith(stop)), None):
-            answer = answer.rstrip().removesuffix(stop)
-        return answer
+        """Linear in `answer`, however many there are: a policy may write nothing else."""
+        end = at = len(answer)
+        while True:
+            while at and answer[at - 1].isspace():
+                at -= 1
+            stop = next((stop for stop in self.stop_texts if answer.endswith(stop, 0, at)), None)
+            if stop is None:
+                return answer[:end]
+            end = at = at - len(stop)
 
 
 def behind_prompt(query: str, prompt: str) -> int:

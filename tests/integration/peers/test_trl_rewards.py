@@ -64,7 +64,7 @@ def train(
     import trl
     from datasets import Dataset
 
-    def run(*rewards: Any) -> list[dict[str, float]]:
+    def run(*rewards: Any, teaches: bool = True) -> list[dict[str, float]]:
         config = getattr(trl, f"{request.param}Config")(
             output_dir=str(tmp_path),
             max_steps=2,
@@ -87,7 +87,7 @@ def train(
         trainer = make(policy, reward_funcs=list(rewards), args=config, train_dataset=data, processing_class=tokenizer)
         trainer.train()
         after = trainer.model.state_dict()
-        assert any(not torch.equal(before[name], after[name]) for name in before)
+        assert any(not torch.equal(before[name], after[name]) for name in before) is teaches
         return [log for log in trainer.state.log_history if "reward" in log]
 
     return run
@@ -137,3 +137,9 @@ def test_what_we_cannot_reward_is_left_out_by_trl(
     logs = train(trl_reward(services=services, name="process"), outcome)
     assert [log["outcome/no_reward"] for log in logs] == [1.0, 1.0]
     assert all(log["reward"] == pytest.approx(log["rewards/process/mean"], abs=1e-6) for log in logs)
+
+
+def test_an_outage_teaches_nothing(train: Callable[..., list[dict[str, float]]], services: Services) -> None:
+    dead = Services("http://127.0.0.1:9", retry=services.retry, timeout_s=5)
+    logs = train(trl_reward(services=dead, name="process"), teaches=False)
+    assert [log["process/no_reward"] for log in logs] == [1.0, 1.0]

@@ -42,3 +42,12 @@ def test_the_torch_side_comes_from_the_environment(monkeypatch: pytest.MonkeyPat
     assert (settings.dtype, settings.allow_prefix_passes) == ("int8", True)
     assert (settings.max_batch_tokens, settings.max_input_tokens) == (512, 2048)
     assert ScorerSettings(compile=True, dtype="float32").compile
+
+
+def test_a_templates_markers_and_ends_come_as_json_lists_without_empty_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINEWISE_SCORER_ANSWER_MARKERS", '["ANSWER:\\n"]')
+    monkeypatch.setenv("LINEWISE_SCORER_STOP_TEXTS", '["[stop]", ""]')
+    with pytest.raises(ValidationError, match="stop_texts"):
+        ScorerSettings()
+    monkeypatch.setenv("LINEWISE_SCORER_STOP_TEXTS", '["[stop]"]')
+    assert (ScorerSettings().answer_markers, ScorerSettings().stop_texts) == (("ANSWER:\n",), ("[stop]",))

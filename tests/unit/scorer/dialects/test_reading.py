@@ -31,6 +31,10 @@ def test_ends_of_a_sequence_are_dropped_however_many(stop: str) -> None:
     assert READER.query(f"{PROMPT}{CODE}{stop}\n{stop}{stop}\n", PROMPT).code.rstrip() == CODE.rstrip()
 
 
+def test_an_answer_of_nothing_but_ends_is_empty() -> None:
+    assert READER.query(PROMPT + "</s> <pad>\n" * 20_000, PROMPT).code == ""
+
+
 def test_without_an_end_the_code_keeps_its_last_newline() -> None:
     assert READER.query(PROMPT + "x = 1\n\n", PROMPT).code == "x = 1\n\n"
 
