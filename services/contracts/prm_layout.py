@@ -30,11 +30,15 @@ class InputTooLongError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PrmInput:
-    """`ids`: the model's input. `positions[i]`: the index in `ids` at which step `i` is scored."""
+    """`ids`: the model's input. `positions[i]`: the index in `ids` at which step `i` is scored.
+
+    `prompt_tokens`: how many of `ids` stand before the code.
+    """
 
     ids: list[int]
     positions: list[int]
     truncated: bool = False
+    prompt_tokens: int = 0
 
 
 def lay_out(
@@ -73,4 +77,5 @@ def lay_out(
         ids=[*prefix_ids, *kept, *code_ids],
         positions=[offset + end for end in ends],
         truncated=len(kept) < len(prompt_ids),
+        prompt_tokens=offset,
     )

@@ -1,14 +1,15 @@
 """One queue and one model thread for all connections.
 
-A pass takes the oldest waiting input and those of its model that are near it in length, up to the token budget; then
-the queue is looked at again, with whatever arrived meanwhile. An input that comes alone is held for `max_wait_s` at
+A pass takes the oldest waiting input and those of its model that are near it in length, up to the token budget,
+rollouts of one prompt among themselves where the model reads a shared prompt once; then the queue is looked at again,
+with whatever arrived meanwhile. An input that comes alone is held for `max_wait_s` at
 most. What bounds the queue is `services.scorer.admission`.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ from services.contracts.prm_layout import PrmInput
 from services.scorer.grouping import group_by_length
 from services.scorer.metrics import ScorerMetrics
 from services.scorer.prm import ServedModel
+from services.scorer.shared_prompts import PromptKey, batches_of, prompt_key, shared_prompt
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +26,7 @@ logger = logging.getLogger(__name__)
 class _Waiting:
     model: ServedModel
     input: PrmInput
+    prompt: PromptKey
     scores: "Future[list[float]]" = field(default_factory=Future)
     since: float = field(default_factory=time.perf_counter)
 
@@ -68,7 +71,7 @@ class Batcher:
         Raises:
             RuntimeError: the batcher is closed.
         """
-        waiting = _Waiting(model, item)
+        waiting = _Waiting(model, item, prompt_key(item))
         with self._changed:
             if self._closed:
                 raise RuntimeError("the batcher is closed")
@@ -99,12 +102,18 @@ class Batcher:
             return []
         model = self._waiting[0].model
         of_model = [item for item in self._waiting if item.model is model]
-        groups = group_by_length([len(item.input.ids) for item in of_model], self._max_batch_tokens)
+        groups = self._groups(model, of_model)
         with_oldest = next(group for group in groups if 0 in group)
         batch = [of_model[index] for index in with_oldest]
         taken = set(map(id, batch))
         self._waiting = [item for item in self._waiting if id(item) not in taken]
         return batch
+
+    def _groups(self, model: ServedModel, waiting: Sequence[_Waiting]) -> list[list[int]]:
+        lengths = [len(item.input.ids) for item in waiting]
+        if model.prm.shares_prompts:
+            return batches_of(lengths, [item.prompt for item in waiting], self._max_batch_tokens)
+        return group_by_length(lengths, self._max_batch_tokens)
 
     def _score(self, batch: list[_Waiting]) -> None:
         model, inputs = batch[0].model, [item.input for item in batch]
@@ -120,6 +129,7 @@ class Batcher:
         for item, row in zip(batch, scores, strict=True):
             item.scores.set_result(row)
         self._metrics.observe_stage(model.name, "model", ended - started)
-        self._metrics.observe_pass(model.name, inputs, scores)
+        shared = shared_prompt(inputs) if model.prm.shares_prompts else 0
+        self._metrics.observe_pass(model.name, inputs, scores, shared)
         for item in batch:
             self._metrics.observe_stage(model.name, "queue", started - item.since)

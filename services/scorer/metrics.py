@@ -32,7 +32,7 @@ class ScorerMetrics:
         )
         self._batch_tokens = Histogram(
             "linewise_scorer_batch_tokens",
-            "Tokens of one pass, padding included.",
+            "Tokens of one pass, padding included, a shared prompt once.",
             ["model"],
             buckets=_TOKENS,
             registry=registry,
@@ -89,14 +89,16 @@ class ScorerMetrics:
         """Record how many steps of a model are remembered."""
         self._cache_entries.labels(model).set(entries)
 
-    def observe_pass(self, model: str, inputs: Sequence[PrmInput], scores: Sequence[Sequence[float]]) -> None:
-        """Record one pass of the model: its size, its padding and its scores."""
-        lengths = [len(item.ids) for item in inputs]
+    def observe_pass(
+        self, model: str, inputs: Sequence[PrmInput], scores: Sequence[Sequence[float]], shared: int = 0
+    ) -> None:
+        """Record one pass of the model: its size, its padding and its scores; `shared` tokens are read once for all."""
+        lengths = [len(item.ids) - shared for item in inputs]
         padded = max(lengths) * len(lengths)
         self._passes.labels(model).inc()
-        self._tokens.labels(model, "real").inc(sum(lengths))
+        self._tokens.labels(model, "real").inc(shared + sum(lengths))
         self._tokens.labels(model, "padding").inc(padded - sum(lengths))
-        self._batch_tokens.labels(model).observe(padded)
+        self._batch_tokens.labels(model).observe(shared + padded)
         self._batch_programs.labels(model).observe(len(lengths))
         histogram = self._scores.labels(model)
         for score in (score for row in scores for score in row):

@@ -7,10 +7,12 @@ run. Torch is known here and in `weights`, `linear`, `proof` and `hardware` besi
 
 A causal model scores all steps in one pass, without a mask: what pads an input stands behind it, where nothing looks.
 One that isn't causal is refused, or scores each step by a pass over its prefix where that is asked for.
+On a CPU the rollouts of one prompt read it once (`services.scorer.shared_prompts`), if that is proved to move no logit.
 """
 
+import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +20,20 @@ import torch
 import transformers
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+from transformers import DynamicCache
 
 from services.contracts.prm_checkpoint import Calibration, Conventions
 from services.contracts.prm_layout import SEPARATOR, PrmInput
 from services.scorer.checkpoint import CheckpointError, read_conventions
 from services.scorer.grouping import group_by_length
+from services.scorer.kept_prompts import KeptPrompts
 from services.scorer.linear import quicken
-from services.scorer.proof import NotCausalError, prove_causal, prove_padding, random_ids
+from services.scorer.proof import NotCausalError, is_proved_to_share, prove_causal, prove_padding, random_ids
 from services.scorer.settings import DType
+from services.scorer.shared_prompts import shared_prompt
 from services.scorer.weights import read_weights
+
+logger = logging.getLogger(__name__)
 
 _ROUNDING: dict[DType, float] = {"float32": 1e-4, "int8": 5e-2, "bfloat16": 5e-2, "float16": 1e-2}
 
@@ -49,6 +56,8 @@ class TorchPrm:
     causal: bool = True
     rounding: float = 1e-4
     calibration: Calibration | None = None
+    shares_prompts: bool = False
+    kept: KeptPrompts = field(default_factory=KeptPrompts)
 
     @property
     def architecture(self) -> str:
@@ -63,13 +72,25 @@ class TorchPrm:
 
     @torch.inference_mode()
     def score(self, inputs: Sequence[PrmInput]) -> list[list[float]]:
-        return self._score_once(inputs) if self.causal else self._score_prefixes(inputs)
+        if not self.causal:
+            return self._score_prefixes(inputs)
+        shared = self._shared(inputs) if self.shares_prompts else 0
+        if self.model.config.pad_token_id in inputs[0].ids[:shared]:  # not counted as a position by RoBERTa
+            return [row for item in inputs for row in self._score_once([item])]
+        return self._score_once(inputs, shared)
 
-    def _score_once(self, inputs: Sequence[PrmInput]) -> list[list[float]]:
-        logits = self.logits([item.ids for item in inputs])
+    def _shared(self, inputs: Sequence[PrmInput]) -> int:
+        """How many tokens a pass leaves out for having read them before, or reads once for all."""
+        first = inputs[0]
+        alone = len(inputs) == 1 and first.ids[: first.prompt_tokens] in self.kept
+        return first.prompt_tokens if alone else shared_prompt(inputs)
+
+    def _score_once(self, inputs: Sequence[PrmInput], shared: int = 0) -> list[list[float]]:
+        """One pass over inputs that begin with the same `shared` tokens."""
+        logits = self.logits([item.ids[shared:] for item in inputs], behind=inputs[0].ids[:shared])
         counts = [len(item.positions) for item in inputs]
         rows = torch.arange(len(inputs)).repeat_interleave(torch.tensor(counts))
-        columns = torch.tensor([position for item in inputs for position in item.positions])
+        columns = torch.tensor([position - shared for item in inputs for position in item.positions])
         at_steps = logits[rows.to(logits.device), columns.to(logits.device)].cpu() / self.temperature
         scores = at_steps.sigmoid()[:, 0] if at_steps.shape[1] == 1 else at_steps.softmax(dim=1)[:, 1]
         return [row.tolist() for row in torch.split(scores, counts)]
@@ -84,16 +105,31 @@ class TorchPrm:
         remaining = iter(scores)
         return [[next(remaining) for _ in item.positions] for item in inputs]
 
-    def logits(self, ids: Sequence[Sequence[int]]) -> Tensor:
-        """Float32 logits `[batch, tokens, labels]` of one pass, padded on the right to the longest."""
+    def logits(self, ids: Sequence[Sequence[int]], behind: Sequence[int] = ()) -> Tensor:
+        """Float32 logits `[batch, tokens, labels]` of one pass, padded on the right to the longest.
+
+        All rows stand behind the tokens `behind`, which have a short pass of their own and no logits here.
+        """
         padding = self.model.config.pad_token_id or 0
         rows = [torch.tensor(row) for row in ids]
         fields = {"input_ids": pad_sequence(rows, batch_first=True, padding_value=padding)}
         if not self.causal:
             fields["attention_mask"] = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
         device = self.model.device
-        logits: Tensor = self.forward(**{name: field.to(device) for name, field in fields.items()}).logits.float()
+        seen = self._read(behind, len(rows)) if behind else {}
+        output = self.forward(**{name: field.to(device) for name, field in fields.items()}, **seen)
+        logits: Tensor = output.logits.float()
         return logits
+
+    def _read(self, ids: Sequence[int], rows: int) -> dict[str, Any]:
+        """The arguments of a pass whose rows all stand behind `ids`."""
+        if ids not in self.kept:
+            cache = DynamicCache(config=self.model.config)
+            self.forward(input_ids=torch.tensor([ids], device=self.model.device), past_key_values=cache, use_cache=True)
+            self.kept.keep(ids, cache)
+        cache = self.kept.copy(ids)
+        cache.batch_repeat_interleave(rows)
+        return {"past_key_values": cache, "use_cache": True}
 
 
 def load_prm(
@@ -206,4 +242,16 @@ def _proved(prm: TorchPrm, allow_prefix_passes: bool) -> TorchPrm:
             ) from error
         prm = replace(prm, causal=False)
         prove_padding(prm.logits, ids, prm.rounding)
-    return prm
+        return prm
+    return replace(prm, shares_prompts=_can_share(prm, ids))
+
+
+def _can_share(prm: TorchPrm, ids: Sequence[Sequence[int]]) -> bool:
+    """Whether a prompt may be read once for all: only where that was measured to pay, and if it changes no logit."""
+    if prm.model.device.type != "cpu" or prm.forward is not prm.model:
+        return False
+    try:
+        return is_proved_to_share(prm.logits, ids, prm.rounding)
+    except Exception as error:  # whatever an architecture without such a cache makes of being given one
+        logger.info("prompts are not shared", extra={"reason": _first_line(error)})
+        return False

@@ -44,6 +44,10 @@ class Prm(Protocol):
     def calibration(self) -> Calibration | None:
         """How good its scores were when they were measured, where its folder says so."""
 
+    @property
+    def shares_prompts(self) -> bool:
+        """Whether inputs that are all of one prompt cost that prompt once."""
+
     def tokenize(self, texts: Sequence[str]) -> Sequence[Sequence[int]]:
         """Texts to ids, with no special tokens added."""
 

@@ -1,7 +1,7 @@
 """A model proves, before it serves, that its scores depend on nothing behind a step and on no neighbour in a pass."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -13,6 +13,12 @@ _LEAK = 1e-5
 
 Logits = Callable[[Sequence[Sequence[int]]], Tensor]
 """Ids to logits `[batch, tokens, labels]` in one pass, padded on the right."""
+
+
+class LogitsBehind(Protocol):
+    """The same for rows that all stand behind some tokens, whose logits are left out."""
+
+    def __call__(self, ids: Sequence[Sequence[int]], behind: Sequence[int] = ()) -> Tensor: ...
 
 
 class NotCausalError(CheckpointError):
@@ -63,6 +69,21 @@ def prove_padding(logits: Logits, ids: Sequence[Sequence[int]], rounding: float)
     drift = _distance(padded[1, : len(prefix)], alone[0])
     if drift > rounding * max(1.0, float(alone.abs().max())):
         raise CheckpointError(f"padding changes its logits, by {drift:.2g}")
+
+
+@torch.inference_mode()
+def is_proved_to_share(logits: LogitsBehind, ids: Sequence[Sequence[int]], rounding: float) -> bool:
+    """Whether tokens behind cached keys and values get the logits that they get in a pass over the whole."""
+    whole, other = map(list, ids)
+    half = len(whole) // 2
+    prompt = whole[:half]
+    rows = [whole[half:], other[half:-1]]
+    expected = logits([prompt + row for row in rows])
+    behind = logits(rows, behind=prompt)
+    drift = max(
+        _distance(behind[index, : len(row)], expected[index, half : half + len(row)]) for index, row in enumerate(rows)
+    )
+    return drift <= rounding * max(1.0, float(expected.abs().max()))
 
 
 def random_ids(model: Any, max_tokens: int) -> list[list[int]]:

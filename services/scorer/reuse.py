@@ -66,7 +66,8 @@ class PrefixReuse:
     def _start(self, model: ServedModel, item: PrmInput, keys: Sequence[PrefixKey], missing: Sequence[int]) -> _Pass:
         positions = [item.positions[index] for index in missing]
         wanted = [keys[index] for index in missing]
-        queued = self._batcher.submit(model, PrmInput(item.ids[: positions[-1] + 1], positions))
+        part = PrmInput(item.ids[: positions[-1] + 1], positions, prompt_tokens=item.prompt_tokens)
+        queued = self._batcher.submit(model, part)
         one = _Pass(model, wanted, queued, asyncio.create_task(self._find(model, wanted, queued)))
         for key in wanted:
             self._under_way.setdefault((model, key), one)

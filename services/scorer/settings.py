@@ -71,7 +71,7 @@ class ScorerSettings(ServiceSettings):
     """How long a lone request waits for company before it is scored, in milliseconds."""
 
     cache_entries: int = Field(100_000, ge=0)
-    """Steps whose scores are remembered, of each model, about 250 bytes a step; 0 remembers none."""
+    """Steps whose scores are remembered, of each model, about 200 bytes a step; 0 remembers none."""
 
     max_queue: int = Field(1024, ge=1)
     """Programs taken in and not yet answered; one more is answered with 429."""

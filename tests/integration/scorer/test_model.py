@@ -1,10 +1,12 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import DynamicCache
 
 from services.contracts import ScoreRequest
 from services.contracts.prm_layout import PrmInput
@@ -39,6 +41,51 @@ def test_a_program_scores_the_same_in_any_batch(prm: TorchPrm, prompt: str, prog
     alone = [prm.score([item])[0] for item in inputs]
     for batched, single in zip(prm.score(inputs), alone, strict=True):
         assert batched == pytest.approx(single, abs=1e-4)
+
+
+@pytest.mark.parametrize("opening", ["", "<pad> <s>"], ids=["plain", "padding in it"])
+def test_rollouts_of_one_prompt_score_as_they_do_alone(opening: str, prm: TorchPrm, prompt: str) -> None:
+    inputs = _rollouts(prm, opening + prompt * 6)
+    alone = [replace(prm, shares_prompts=False).score([item])[0] for item in inputs]
+    for together in (prm.score(inputs), [prm.score([item])[0] for item in inputs]):
+        for one, other in zip(together, alone, strict=True):
+            assert one == pytest.approx(other, abs=1e-4)
+
+
+def test_a_prompt_is_read_once_for_all_its_rollouts_and_for_those_that_come_later(prm: TorchPrm, prompt: str) -> None:
+    prm = replace(prm, prefix_ids=[2])  # the tokenizer's bos is the padding of these RoBERTas
+    inputs = _rollouts(prm, prompt * 6)
+    head = inputs[0].prompt_tokens
+    width = max(len(item.ids) for item in inputs) - head
+    assert (prm.shares_prompts, head >= 64) == (True, True)
+    read: list[int] = []
+    hook = prm.model.register_forward_pre_hook(
+        lambda _, __, fields: read.append(fields["input_ids"].numel()), with_kwargs=True
+    )
+    prm.score(inputs[:4])
+    prm.score(inputs[4:])
+    prm.score(inputs[:1])
+    hook.remove()
+    assert read == [head, width * 4, width * 3, len(inputs[0].ids) - head]
+
+
+def _rollouts(prm: TorchPrm, prompt: str) -> list[PrmInput]:
+    codes = [f"def f(x):\n    y = x + {number}\n    return y\n" for number in range(7)]
+    return [encode(ScoreRequest(prompt=prompt, code=code), prm).input for code in codes]
+
+
+def test_a_model_whose_cache_changes_its_logits_shares_no_prompt(
+    checkpoint: Callable[[str], Path], load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load(checkpoint("llama")).shares_prompts
+    repeat = DynamicCache.batch_repeat_interleave
+
+    def repeat_and_forget(cache: DynamicCache, rows: int) -> None:
+        repeat(cache, rows)
+        cache.layers[0].values.zero_()
+
+    monkeypatch.setattr(DynamicCache, "batch_repeat_interleave", repeat_and_forget)
+    assert not load(checkpoint("llama")).shares_prompts
 
 
 def test_scores_are_probabilities_that_tell_steps_apart(prm: TorchPrm, prompt: str, programs: dict[str, str]) -> None:

@@ -21,6 +21,7 @@ class CountingPrm:
     architecture: str = "Counting"
     temperature: float = 1.0
     rounding: float = 1e-4
+    shares_prompts: bool = False
     calibration: Calibration | None = None
     parameters: int = 0
     max_tokens: int = 1000
