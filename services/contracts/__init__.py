@@ -43,15 +43,13 @@ from services.contracts.labeling import (
     Mutant,
     MutantCounts,
     MutantsPage,
-    OpenAITeacher,
     Origin,
     Outcome,
     Problem,
     ProblemCounts,
     Rejected,
-    RulesTeacher,
     StepLabel,
-    Teacher,
+    Teaching,
     TrlRecord,
 )
 from services.contracts.prm_checkpoint import Calibration
@@ -68,6 +66,17 @@ from services.contracts.scoring import (
     ScoreRequest,
 )
 from services.contracts.steps import Segment, Step, StepKind, split_steps
+from services.contracts.teachers import (
+    Budget,
+    MixTeacher,
+    ModelTeacher,
+    OpenAITeacher,
+    RolloutTeacher,
+    RulesTeacher,
+    SingleTeacher,
+    Teacher,
+    TeacherShare,
+)
 from services.contracts.verdicts import Assurance, Verdict
 
 __all__ = [
@@ -75,6 +84,7 @@ __all__ = [
     "AggregateForm",
     "AssertTest",
     "Assurance",
+    "Budget",
     "Calibration",
     "CallTest",
     "Classified",
@@ -96,7 +106,9 @@ __all__ = [
     "LabelCounts",
     "LabelRecord",
     "Limits",
+    "MixTeacher",
     "ModelInfo",
+    "ModelTeacher",
     "ModelsReply",
     "Mutant",
     "MutantCounts",
@@ -117,6 +129,7 @@ __all__ = [
     "RewardOptions",
     "RewardReply",
     "RewardRequest",
+    "RolloutTeacher",
     "RulesTeacher",
     "RunCodeReply",
     "RunCodeRequest",
@@ -128,11 +141,14 @@ __all__ = [
     "ScoredStep",
     "Segment",
     "ServiceInfo",
+    "SingleTeacher",
     "StdioTest",
     "Step",
     "StepKind",
     "StepLabel",
     "Teacher",
+    "TeacherShare",
+    "Teaching",
     "TestCase",
     "TestResult",
     "TrlRecord",

@@ -2,13 +2,14 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from services.contracts.base import Reply, Request
 from services.contracts.execution import TestCase
 from services.contracts.steps import Segment
+from services.contracts.teachers import RulesTeacher, Teacher
 from services.contracts.verdicts import Verdict
 
 
@@ -20,24 +21,6 @@ class Problem(Request):
     solution: str
     tests: list[TestCase]
     setup: str = ""
-
-
-class RulesTeacher(Request):
-    """Mutations and refactorings by rules on the syntax tree: needs no model."""
-
-    kind: Literal["rules"] = "rules"
-
-
-class OpenAITeacher(Request):
-    """Any OpenAI-compatible chat endpoint; the key is read by the worker from the variable `api_key_env`."""
-
-    kind: Literal["openai"] = "openai"
-    base_url: str
-    model: str
-    api_key_env: str | None = None
-
-
-Teacher = Annotated[RulesTeacher | OpenAITeacher, Field(discriminator="kind")]
 
 
 class JobRequest(Request):
@@ -119,6 +102,22 @@ class LabelCounts(Reply):
     unknown: int = 0
 
 
+class Teaching(Reply):
+    """What the models of a job were asked and what it cost; all zero where no model teaches.
+
+    `questions` are of finished problems; `requests`, tokens and `cost` are what this job itself has paid for, so far:
+    a question whose reply was known already makes no request.
+    """
+
+    questions: int = 0
+    malformed: int = Field(0, description="Replies, and programs in replies, that no label could be made of.")
+    unanswered: int = Field(0, description="Questions left unasked by the budget, or refused by the model's server.")
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float = 0.0
+
+
 class Rejected(Reply):
     """A problem that was skipped, and why."""
 
@@ -137,6 +136,7 @@ class Job(Reply):
     problems: ProblemCounts = ProblemCounts()
     mutants: MutantCounts = MutantCounts()
     labels: LabelCounts = LabelCounts()
+    teaching: Teaching = Teaching()
     rejected: list[Rejected] = Field(default_factory=list)
     error: str | None = Field(None, description="Why a failed job failed.")
 
@@ -169,11 +169,12 @@ class MutantsPage(Reply):
 
 
 class StepLabel(Reply):
-    """The label of `code[start:end]`: 1 positive, 0 negative, null unlabelled."""
+    """The label of `code[start:end]`: 1 positive, 0 negative, null unlabelled; a rollout teacher adds a soft one."""
 
     start: int = Field(ge=0)
     end: int = Field(ge=0)
     label: Literal[0, 1] | None = None
+    soft_label: float | None = Field(None, ge=0, le=1, description="Share of the completions from here that pass.")
 
 
 class LabelRecord(Reply):
@@ -184,7 +185,7 @@ class LabelRecord(Reply):
     code: str
     origin: Origin
     operator: str | None = None
-    teacher: str = "rules"
+    teacher: str = Field("rules", description="`rules`, or the kind and the model: `openai:NAME`, `rollout:NAME`.")
     changed_step: int | None = None
     steps: list[StepLabel]
     verdict: Verdict | None = None

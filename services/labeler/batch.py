@@ -13,6 +13,7 @@ from services.labeler.labeling import label_problem
 from services.labeler.recipe import Recipe
 from services.labeler.settings import LabelerSettings
 from services.labeler.storage import PendingProblem, WorkRepository
+from services.labeler.teachers import Rules
 from services.labeler.verification import Executor, Verifier
 
 logger = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ class _Batch:
             return
         self._work.begin(self._job_id, item.position)
         try:
-            labelled = await label_problem(item.problem, self._recipe, self._verifier)
+            labelled = await label_problem(item.problem, self._recipe, self._verifier, Rules())
         except UnusableProblemError as error:
             self._reject(item, str(error))
         except (JobCancelledError, ExecutorLostError):

@@ -37,27 +37,36 @@ class Candidate:
 
 
 def propose(program: Program, segment: Segment) -> list[Candidate]:
-    """Every candidate of `program`, in an order that depends on its text alone."""
-    steps = split_steps(program.code, segment)
-    step_texts = _step_texts(program.code, segment)
-    texts_seen = {program.code}
-    solution = essence(program.code)
-    essences_seen = {solution}
-    candidates = []
-    for origin, operator, edit in _edits(program):
-        code = apply(program.code, edit)
-        if code in texts_seen:
-            continue
-        texts_seen.add(code)
+    """Every candidate of `program` by the rules, in an order that depends on its text alone."""
+    sieve = Sieve(program.code, segment)
+    edited = ((origin, operator, edit, apply(program.code, edit)) for origin, operator, edit in _edits(program))
+    found = (sieve.sift(origin, operator, code, edit[0].start) for origin, operator, edit, code in edited)
+    return [candidate for candidate in found if candidate]
+
+
+class Sieve:
+    """Turns changed programs of one solution into candidates, and lets each program through once."""
+
+    def __init__(self, solution: str, segment: Segment) -> None:
+        self._segment = segment
+        self._steps = split_steps(solution, segment)
+        self._step_texts = _step_texts(solution, segment)
+        self._solution = essence(solution)
+        self._texts_seen = {solution}
+        self._essences_seen = {self._solution}
+
+    def sift(self, origin: Origin, operator: str, code: str, start: int) -> Candidate | None:
+        """The candidate `code`, whose change begins at `start`; None where another has its text or bytecode."""
+        if code in self._texts_seen:
+            return None
+        self._texts_seen.add(code)
         compiled = essence(code)
-        competent = compiled is not None and compiled != solution
-        if competent and compiled in essences_seen:
-            continue
-        essences_seen.add(compiled)
-        place = _step_at(steps, edit[0].start)
-        changed, blamable = first_difference(step_texts, _step_texts(code, segment))
-        candidates.append(Candidate(origin, operator, code, place, changed, blamable, competent))
-    return candidates
+        competent = compiled is not None and compiled != self._solution
+        if competent and compiled in self._essences_seen:
+            return None
+        self._essences_seen.add(compiled)
+        changed, blamable = first_difference(self._step_texts, _step_texts(code, self._segment))
+        return Candidate(origin, operator, code, _step_at(self._steps, start), changed, blamable, competent)
 
 
 def _edits(program: Program) -> Iterator[tuple[Origin, str, Edit]]:

@@ -11,6 +11,8 @@
 Comments and blanks never have a label. Source: arXiv 2502.01715, as far as it says; docs/adr/0030-label-rules.md.
 """
 
+from collections.abc import Mapping, Sequence
+
 from services.contracts import Origin, Outcome, Segment, StepKind, StepLabel, split_steps
 from services.labeler.candidates import Candidate
 
@@ -36,3 +38,11 @@ def candidate_labels(candidate: Candidate, outcome: Outcome, segment: Segment) -
     if outcome is Outcome.SURVIVED and candidate.origin is Origin.REFACTORING:
         return label_steps(candidate.code, segment)
     return None
+
+
+def soften(steps: Sequence[StepLabel], soft: Mapping[int, float]) -> list[StepLabel]:
+    """`steps` with the soft labels of those whose index has one."""
+    return [
+        step.model_copy(update={"soft_label": soft[index]}) if index in soft else step
+        for index, step in enumerate(steps)
+    ]

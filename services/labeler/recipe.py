@@ -1,8 +1,18 @@
 """What labelling takes and what it makes, as values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from services.contracts import AssertTest, KilledBy, Origin, Outcome, Segment, StepLabel, Verdict
+from services.contracts import (
+    AssertTest,
+    KilledBy,
+    Origin,
+    Outcome,
+    RulesTeacher,
+    Segment,
+    StepLabel,
+    Teacher,
+    Verdict,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +24,7 @@ class Recipe:
     refactorings_per_step: int
     augmented_tests: int
     seed: int
+    teacher: Teacher = field(default_factory=RulesTeacher)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +42,21 @@ class LabelledProgram:
     verdict: Verdict | None
     killed_by: KilledBy | None
     steps: list[StepLabel] | None
+    teacher: str = "rules"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a problem's questions to models came to, counted as in `services.contracts.Teaching`."""
+
+    questions: int = 0
+    malformed: int = 0
+    unanswered: int = 0
+
+    def __add__(self, other: "Asked") -> "Asked":
+        return Asked(
+            self.questions + other.questions, self.malformed + other.malformed, self.unanswered + other.unanswered
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +65,4 @@ class LabelledProblem:
 
     programs: list[LabelledProgram]
     augmented: list[AssertTest]
+    asked: Asked = field(default_factory=Asked)

@@ -4,7 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 
-from services.contracts import Job, JobRequest, JobsPage, JobStatus, LabelRecord, MutantsPage, OpenAITeacher
+from services.contracts import Job, JobRequest, JobsPage, JobStatus, LabelRecord, MutantsPage, RulesTeacher
 from services.kit.errors import BadRequestError, ConflictError, NotFoundError, UnavailableError
 from services.labeler.broker import Broker, BrokerDownError
 from services.labeler.splits import Split
@@ -106,8 +106,9 @@ class JobService:
 
 
 def _refuse_impossible(request: JobRequest) -> None:
-    if isinstance(request.teacher, OpenAITeacher):
-        raise BadRequestError("unknown_teacher", "this labeler has no teacher of kind 'openai'; use 'rules'")
+    if not isinstance(request.teacher, RulesTeacher):
+        kind = request.teacher.kind
+        raise BadRequestError("unknown_teacher", f"this labeler has no teacher of kind {kind!r}; use 'rules'")
     counts = Counter(problem.id for problem in request.problems)
     if repeated := [problem_id for problem_id, count in counts.items() if count > 1]:
         shown = ", ".join(map(repr, repeated[:5]))

@@ -2,7 +2,16 @@
 
 from services.labeler.storage.database import Database
 from services.labeler.storage.jobs import JobRepository, KeyTakenError
+from services.labeler.storage.questions import QuestionRepository
 from services.labeler.storage.results import ResultRepository
 from services.labeler.storage.work import PendingProblem, WorkRepository
 
-__all__ = ["Database", "JobRepository", "KeyTakenError", "PendingProblem", "ResultRepository", "WorkRepository"]
+__all__ = [
+    "Database",
+    "JobRepository",
+    "KeyTakenError",
+    "PendingProblem",
+    "QuestionRepository",
+    "ResultRepository",
+    "WorkRepository",
+]

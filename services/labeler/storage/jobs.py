@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import case, delete, func, insert, select, update
@@ -19,10 +19,11 @@ from services.contracts import (
     Problem,
     ProblemCounts,
     Rejected,
+    Teaching,
 )
 from services.labeler.splits import split_of
 from services.labeler.storage.database import Database
-from services.labeler.storage.tables import JobRow, ProblemRow
+from services.labeler.storage.tables import JobRow, ProblemRow, TeacherRequestRow
 
 LIVE = (JobStatus.QUEUED, JobStatus.RUNNING)
 
@@ -137,7 +138,21 @@ def _jobs(session: Session, rows: Sequence[JobRow]) -> list[Job]:
         rejected[found.job_id].append(Rejected(id=found.problem_id, reason=found.reason or ""))
     query = select(ProblemRow.job_id, *_COUNTS).where(ProblemRow.job_id.in_(ids)).group_by(ProblemRow.job_id)
     counts = {row[0]: [int(value) for value in row[1:]] for row in session.execute(query)}
-    return [_job(row, counts[row.id], rejected[row.id]) for row in rows]
+    spent = _spent(session, ids)
+    return [_job(row, counts[row.id], rejected[row.id], spent.get(row.id, {})) for row in rows]
+
+
+def _spent(session: Session, ids: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Requests, tokens and cost of those of the jobs that asked a model."""
+    sums = (
+        func.count().label("requests"),
+        func.sum(TeacherRequestRow.prompt_tokens).label("prompt_tokens"),
+        func.sum(TeacherRequestRow.completion_tokens).label("completion_tokens"),
+        func.sum(TeacherRequestRow.cost).label("cost"),
+    )
+    query = select(TeacherRequestRow.job_id, *sums).where(TeacherRequestRow.job_id.in_(ids))
+    found = session.execute(query.group_by(TeacherRequestRow.job_id)).mappings()
+    return {row["job_id"]: {name: value for name, value in row.items() if name != "job_id"} for row in found}
 
 
 _COUNTS = (
@@ -149,11 +164,16 @@ _COUNTS = (
     func.sum(ProblemRow.unverified),
     func.sum(ProblemRow.positive),
     func.sum(ProblemRow.negative),
+    func.sum(ProblemRow.questions),
+    func.sum(ProblemRow.malformed),
+    func.sum(ProblemRow.unanswered),
 )
 
 
-def _job(row: JobRow, counts: Sequence[int], rejected: list[Rejected]) -> Job:
-    total, done, killed, survived, incompetent, unverified, positive, negative = counts
+def _job(row: JobRow, counts: Sequence[int], rejected: list[Rejected], spent: Mapping[str, float]) -> Job:
+    total, done, killed, survived, incompetent, unverified, positive, negative, *taught = counts
+    questions, malformed, unanswered = taught
+    asked = {"questions": questions, "malformed": malformed, "unanswered": unanswered}
     return Job(
         id=row.id,
         name=row.name,
@@ -169,6 +189,7 @@ def _job(row: JobRow, counts: Sequence[int], rejected: list[Rejected]) -> Job:
             unverified=unverified,
         ),
         labels=LabelCounts(positive=positive, negative=negative, unknown=survived),
+        teaching=Teaching.model_validate(asked | dict(spent)),
         rejected=rejected,
         error=row.error,
     )

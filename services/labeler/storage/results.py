@@ -1,6 +1,7 @@
 """What a job made, read in pages so that a million labels stream in constant memory."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 from sqlalchemy import Select, select, tuple_
 
@@ -85,10 +86,14 @@ def _record(row: ProgramRow, problem_id: str, prompt: str, teacher: str) -> Labe
             "code": row.code,
             "origin": row.origin,
             "operator": row.operator,
-            "teacher": teacher,
+            "teacher": row.teacher or teacher,
             "changed_step": row.changed_step,
-            "steps": [StepLabel(start=start, end=end, label=label) for start, end, label in row.steps or ()],
+            "steps": [_step_label(*step) for step in row.steps or ()],
             "verdict": row.verdict,
             "killed_by": row.killed_by,
         }
     )
+
+
+def _step_label(start: int, end: int, label: Literal[0, 1] | None, soft: float | None = None) -> StepLabel:
+    return StepLabel(start=start, end=end, label=label, soft_label=soft)

@@ -75,10 +75,16 @@ class ProblemRow(Base):
     unverified: Mapped[int]
     positive: Mapped[int]
     negative: Mapped[int]
+    questions: Mapped[int] = mapped_column(server_default="0")
+    malformed: Mapped[int] = mapped_column(server_default="0")
+    unanswered: Mapped[int] = mapped_column(server_default="0")
 
 
 class ProgramRow(Base):
-    """A labelled program; `steps` is a list of [start, end, label], or null where there are no labels."""
+    """A labelled program; `steps` is a list of [start, end, label] or [start, end, label, soft label].
+
+    `steps` is null where there are no labels, `teacher` in what an older version stored.
+    """
 
     __tablename__ = "programs"
     __table_args__ = (
@@ -96,3 +102,29 @@ class ProgramRow(Base):
     verdict: Mapped[str | None]
     killed_by: Mapped[str | None]
     steps: Mapped[list[Any] | None]
+    teacher: Mapped[str | None]
+
+
+class TeacherRequestRow(Base):
+    """A request to a model that a job pays for; `key` names the question, `text` is null until it is answered.
+
+    Any later question with the same key is answered from here, whichever job it belongs to.
+    """
+
+    __tablename__ = "teacher_requests"
+    __table_args__ = (
+        Index("teacher_requests_by_key", "key"),
+        Index("teacher_requests_by_job", "job_id"),
+        Index("teacher_requests_by_time", "teacher", "begun_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    job_id: Mapped[str]
+    teacher: Mapped[str]
+    key: Mapped[str]
+    begun_at: Mapped[datetime]
+    text: Mapped[str | None]
+    complete: Mapped[bool | None]
+    prompt_tokens: Mapped[int]
+    completion_tokens: Mapped[int]
+    cost: Mapped[float]

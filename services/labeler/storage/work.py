@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import exists, insert, select, update
 from sqlalchemy.orm import Session
 
-from services.contracts import JobStatus, Origin, Outcome, Problem, Segment
+from services.contracts import JobStatus, Origin, Outcome, Problem, Segment, StepLabel, Teacher
 from services.labeler.recipe import LabelledProblem, LabelledProgram, Recipe
 from services.labeler.storage.database import Database
 from services.labeler.storage.jobs import LIVE
 from services.labeler.storage.tables import JobRow, ProblemRow, ProgramRow
+
+_TEACHER: TypeAdapter[Teacher] = TypeAdapter(Teacher)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class WorkRepository:
         """Keep what was made of a problem, unless another worker was faster or the job is over."""
         with self._database.write() as session:
             augmented = [test.code for test in labelled.augmented]
-            if _settle(session, job_id, position, state="done", augmented=augmented, **_counts(labelled.programs)):
+            if _settle(session, job_id, position, state="done", augmented=augmented, **_counts(labelled)):
                 rows = [_program_row(job_id, position, *item) for item in enumerate(labelled.programs)]
                 session.execute(insert(ProgramRow), rows)
 
@@ -113,6 +116,7 @@ def _recipe(stored: dict[str, Any]) -> Recipe:
         refactorings_per_step=stored["refactorings_per_step"],
         augmented_tests=stored["augmented_tests"],
         seed=stored["seed"],
+        teacher=_TEACHER.validate_python(stored["teacher"]),
     )
 
 
@@ -122,7 +126,8 @@ def _problem(row: ProblemRow) -> Problem:
     )
 
 
-def _counts(programs: Sequence[LabelledProgram]) -> dict[str, int]:
+def _counts(labelled: LabelledProblem) -> dict[str, int]:
+    programs = labelled.programs
     mutants = [program.outcome for program in programs if program.origin is Origin.MUTATION]
     labels = [step.label for program in programs for step in program.steps or ()]
     return {
@@ -132,6 +137,9 @@ def _counts(programs: Sequence[LabelledProgram]) -> dict[str, int]:
         "unverified": mutants.count(None),
         "positive": labels.count(1),
         "negative": labels.count(0),
+        "questions": labelled.asked.questions,
+        "malformed": labelled.asked.malformed,
+        "unanswered": labelled.asked.unanswered,
     }
 
 
@@ -148,8 +156,14 @@ def _program_row(job_id: str, position: int, number: int, program: LabelledProgr
         "outcome": program.outcome,
         "verdict": program.verdict,
         "killed_by": program.killed_by,
-        "steps": None if steps is None else [[step.start, step.end, step.label] for step in steps],
+        "steps": None if steps is None else list(map(_step_row, steps)),
+        "teacher": program.teacher,
     }
+
+
+def _step_row(step: StepLabel) -> list[float | None]:
+    soft = [] if step.soft_label is None else [step.soft_label]
+    return [step.start, step.end, step.label, *soft]
 
 
 def _storable(text: str) -> str:

@@ -94,7 +94,13 @@ def test_migrations_make_the_tables_that_the_code_uses(database_url, database):
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
-    assert set(inspect(engine).get_table_names()) == {"alembic_version", "jobs", "problems", "programs"}
+    assert set(inspect(engine).get_table_names()) == {
+        "alembic_version",
+        "jobs",
+        "problems",
+        "programs",
+        "teacher_requests",
+    }
     engine.dispose()
 
 
