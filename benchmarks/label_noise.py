@@ -29,6 +29,7 @@ from services.labeler.labeling import label_problem
 from services.labeler.recipe import LabelledProgram, Recipe
 from services.labeler.reference import reference_cpu_s, request
 from services.labeler.solution import read_solution
+from services.labeler.teachers.rules import Rules
 from services.labeler.verification import Verifier
 
 
@@ -81,7 +82,7 @@ def plus_test(row: dict[str, Any], arguments: str, expected: str) -> Any:
 async def judge(row: dict[str, Any], recipe: Recipe, verifier: Verifier) -> tuple[list[Judged], int]:
     """The candidates of one task, and how many tests were added to its own."""
     problem, tests = problem_of(row), plus_tests(row)
-    labelled = await label_problem(problem, recipe, verifier)
+    labelled = await label_problem(problem, recipe, verifier, Rules())
     cpu_s = await reference_cpu_s(problem, read_solution(problem.solution).code, verifier)
     [reference] = await verifier.run([request(problem, problem.solution, tests)])
     if reference is None or reference.verdict is not Verdict.ACCEPTED:
