@@ -5,14 +5,12 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel
-
-from services.cli.atomic_file import written_whole
+from services.cli.atomic_file import bytes_written_whole, written_whole
 from services.client import LabelerClient, NoAnswerError
 from services.contracts import Job, JobRequest
 from trainer.progress import progress_bar
 
-Format = Literal["jsonl", "trl"]
+Format = Literal["jsonl", "trl", "parquet"]
 
 _RECONNECT_S = 1.0
 _SILENCE_S = 600.0
@@ -60,13 +58,23 @@ async def _states(client: LabelerClient, job: Job) -> AsyncIterator[Job]:
         yield job
 
 
-async def export(url: str, job_id: str, path: Path, form: Format = "jsonl") -> int:
-    """Write the job's labels to `path`, whole or not at all; returns the number of records."""
+async def export(url: str, job_id: str, path: Path, form: Format = "jsonl") -> int | None:
+    """Write the job's labels to `path` as the labeler streams them, whole or not at all.
+
+    Returns the number of records, or None for Parquet, whose footer alone knows it.
+    """
     count = 0
     async with LabelerClient(url, timeout_s=_SILENCE_S) as client:
-        records: AsyncIterator[BaseModel] = client.trl_labels(job_id) if form == "trl" else client.labels(job_id)
-        with written_whole(path) as file:
-            async for record in records:
-                file.write(record.model_dump_json() + "\n")
-                count += 1
-    return count
+        with bytes_written_whole(path) as file:
+            async for piece in client.export(job_id, form):
+                file.write(piece)
+                count += piece.count(b"\n")
+    return None if form == "parquet" else count
+
+
+async def save_card(url: str, job_id: str, path: Path) -> None:
+    """Write the job's data card to `path`, whole or not at all."""
+    async with LabelerClient(url, timeout_s=_SILENCE_S) as client:
+        card = await client.card(job_id)
+    with written_whole(path) as file:
+        file.write(card)

@@ -117,8 +117,8 @@ class ServiceClient:
         return {}
 
     @asynccontextmanager
-    async def _lines(self, path: str, query: Mapping[str, Any] | None = None) -> AsyncIterator[AsyncIterator[str]]:
-        """The lines of a streamed answer; `timeout_s` bounds the silence between two of them, nothing is retried."""
+    async def _stream(self, path: str, query: Mapping[str, Any] | None = None) -> AsyncIterator[httpx.Response]:
+        """An answer that is read as it comes; `timeout_s` bounds its silences, nothing is retried."""
         timeout = httpx.Timeout(self.timeout_s)
         async with (
             self._errors_by_name(),
@@ -127,6 +127,12 @@ class ServiceClient:
             if not response.is_success:
                 await response.aread()
                 raise _failure(response)
+            yield response
+
+    @asynccontextmanager
+    async def _lines(self, path: str, query: Mapping[str, Any] | None = None) -> AsyncIterator[AsyncIterator[str]]:
+        """The lines of a streamed answer."""
+        async with self._stream(path, query) as response:
             yield response.aiter_lines()
 
     @asynccontextmanager

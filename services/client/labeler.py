@@ -17,6 +17,7 @@ from services.contracts import (
 )
 
 Split = Literal["train", "validation", "test"]
+Format = Literal["jsonl", "trl", "parquet"]
 
 
 class LabelerClient(ServiceClient):
@@ -81,6 +82,17 @@ class LabelerClient(ServiceClient):
             async for line in lines:
                 if line:
                     yield TrlRecord.model_validate_json(line)
+
+    async def export(self, job_id: str, form: Format, split: Split | None = None) -> AsyncIterator[bytes]:
+        """`GET /jobs/{id}/labels`: the file itself, piece by piece, as the labeler wrote it."""
+        async with self._stream(f"/jobs/{job_id}/labels", _labels_query(form, split)) as response:
+            async for piece in response.aiter_bytes():
+                yield piece
+
+    async def card(self, job_id: str) -> str:
+        """`GET /jobs/{id}/card`: the job's data card in Markdown."""
+        async with self._stream(f"/jobs/{job_id}/card") as response:
+            return (await response.aread()).decode()
 
 
 def _labels_query(form: str, split: Split | None) -> dict[str, str]:

@@ -34,6 +34,9 @@ class JobRequest(Request):
     refactorings_per_step: int = Field(2, ge=0)
     augmented_tests: int = Field(32, ge=0, description="New tests a problem, made from its own by mutating arguments.")
     seed: int = 0
+    license: str | None = Field(
+        None, min_length=1, max_length=100, description="Of the problems, for the data card.", examples=["CC-BY-4.0"]
+    )
     idempotency_key: str | None = Field(None, min_length=1)
 
 

@@ -13,7 +13,7 @@ from services.labeler.broker import Broker, BrokerDownError
 from services.labeler.routes import job_router
 from services.labeler.service import JobService
 from services.labeler.settings import LabelerSettings
-from services.labeler.storage import Database, JobRepository, ResultRepository
+from services.labeler.storage import Database, JobRepository, ResultRepository, TallyRepository
 
 
 def create_app(settings: LabelerSettings | None = None) -> FastAPI:
@@ -22,7 +22,11 @@ def create_app(settings: LabelerSettings | None = None) -> FastAPI:
     database = Database(settings.database_url)
     broker = Broker(settings)
     service = JobService(
-        JobRepository(database), ResultRepository(database), broker, problems_per_task=settings.problems_per_task
+        JobRepository(database),
+        ResultRepository(database),
+        TallyRepository(database),
+        broker,
+        problems_per_task=settings.problems_per_task,
     )
 
     @asynccontextmanager

@@ -3,12 +3,12 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import PlainTextResponse, StreamingResponse
 
 from services.contracts import Job, JobRequest, JobsPage, JobStatus, MutantsPage
 from services.kit.drain import Drain
 from services.labeler.events import job_events
-from services.labeler.exports import Format, export
+from services.labeler.exports import MEDIA_TYPES, Format, export
 from services.labeler.service import JobService
 from services.labeler.splits import Split
 
@@ -59,12 +59,17 @@ def job_router(service: JobService, *, events_poll_s: float) -> APIRouter:
 
     @router.get("/{job_id}/labels", response_class=StreamingResponse)
     def stream_labels(job_id: str, format: Format = "jsonl", split: Split | None = None) -> StreamingResponse:
-        """One JSON object a line; of a job that runs still, the labels so far.
+        """A file of labels; of a job that runs still, the labels so far.
 
-        `jsonl`: a `LabelRecord` for each program that has labels. `trl`: TRL's stepwise supervision.
-        `split`: 80, 10 and 10 % of the problems, told apart by a hash of their ids.
+        `jsonl`: one `LabelRecord` a line, for each program that has labels. `trl`: TRL's stepwise supervision, one a
+        line. `parquet`: the records as columns. `split`: 80, 10 and 10 % of the problems, told apart by a hash of
+        their ids.
         """
-        lines = export(service.labels(job_id, split), format)
-        return StreamingResponse(lines, media_type="application/x-ndjson")
+        return StreamingResponse(export(service.labels(job_id, split), format), media_type=MEDIA_TYPES[format])
+
+    @router.get("/{job_id}/card", response_class=PlainTextResponse)
+    def show_card(job_id: str) -> PlainTextResponse:
+        """The data card in Markdown: counts, noise estimates, rejected problems, settings, versions, licence."""
+        return PlainTextResponse(service.card(job_id), media_type="text/markdown")
 
     return router

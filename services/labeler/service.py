@@ -7,18 +7,26 @@ from collections.abc import Iterator
 from services.contracts import Job, JobRequest, JobsPage, JobStatus, LabelRecord, MutantsPage, RulesTeacher
 from services.kit.errors import BadRequestError, ConflictError, NotFoundError, UnavailableError
 from services.labeler.broker import Broker, BrokerDownError
+from services.labeler.card import render_card
 from services.labeler.splits import Split
-from services.labeler.storage import JobRepository, KeyTakenError, ResultRepository
+from services.labeler.storage import JobRepository, KeyTakenError, ResultRepository, TallyRepository
 
 
 class JobService:
     """Blocking calls; the routes run them in threads."""
 
     def __init__(
-        self, jobs: JobRepository, results: ResultRepository, broker: Broker, *, problems_per_task: int
+        self,
+        jobs: JobRepository,
+        results: ResultRepository,
+        tallies: TallyRepository,
+        broker: Broker,
+        *,
+        problems_per_task: int,
     ) -> None:
         self._jobs = jobs
         self._results = results
+        self._tallies = tallies
         self._broker = broker
         self._problems_per_task = problems_per_task
 
@@ -86,6 +94,12 @@ class JobService:
         """The job's labels so far, or `NotFoundError` at once."""
         self.get(job_id)
         return self._results.labels(job_id, split)
+
+    def card(self, job_id: str) -> str:
+        """The job's data card in Markdown, or `NotFoundError`."""
+        job = self.get(job_id)
+        recipe = self._jobs.recipe(job_id)
+        return render_card(job, recipe, self._tallies.programs(job_id), self._tallies.splits(job_id))
 
     def _repeated(self, request: JobRequest, fingerprint: str) -> Job | None:
         known = self._jobs.with_key(request.idempotency_key) if request.idempotency_key else None

@@ -5,6 +5,6 @@ Leaves out MBPP+ (its inputs and oracles are not asserts) and anything that woul
 """
 
 from trainer.problems.errors import ProblemFileError, ProblemsError, UnknownSpecError
-from trainer.problems.loading import SPEC_HELP, load_problems
+from trainer.problems.loading import SPEC_HELP, license_of, load_problems
 
-__all__ = ["SPEC_HELP", "ProblemFileError", "ProblemsError", "UnknownSpecError", "load_problems"]
+__all__ = ["SPEC_HELP", "ProblemFileError", "ProblemsError", "UnknownSpecError", "license_of", "load_problems"]

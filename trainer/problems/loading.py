@@ -38,6 +38,12 @@ def load_problems(spec: str) -> list[Problem]:
     return _LOADERS[parsed.name](parsed)
 
 
+def license_of(spec: str) -> str | None:
+    """The SPDX name of the licence of the problems that `spec` names; None for a file, whose owner knows it."""
+    parsed = None if Path(spec).is_file() else parse_spec(spec)
+    return _LICENSES.get(parsed.name) if parsed else None
+
+
 def _load_mbpp(spec: Spec) -> list[Problem]:
     spec.expect_options(["shown"])
     problems = mbpp(spec.integer("shown", 1, least=0, most=3))
@@ -80,3 +86,6 @@ _LOADERS: dict[str, Callable[[Spec], list[Problem]]] = {
     "humaneval": _load_humaneval,
     "lists": _load_lists,
 }
+
+_LICENSES = {"mbpp": "CC-BY-4.0", "humaneval": "MIT", "lists": "Apache-2.0"}
+"""As `data/README.md` has them; the lists are generated here, under our own."""

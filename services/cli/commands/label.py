@@ -21,6 +21,8 @@ _EPILOG = """
 
   linewise label mbpp:601-700 -o labels.jsonl --mutants-per-step 2 --format trl
 
+  linewise label problems.jsonl -o labels.parquet --format parquet --card README.md --license MIT
+
 A line of PROBLEMS.jsonl is {"id": ..., "prompt": ..., "solution": ..., "tests": \\["assert f(1) == 2", ...]}.
 
 Without LINEWISE_LABELER_URL the services it needs are started for the time of the job. Exit code 1: the job failed.
@@ -41,12 +43,21 @@ def _label(
     augmented_tests: Annotated[int, typer.Option(min=0, help="New tests for each problem.")] = 32,
     segment: Annotated[Literal["line", "statement", "block"], typer.Option(help="What gets a label.")] = "line",
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
-    form: Annotated[Literal["jsonl", "trl"], typer.Option("--format", help="Our records, or TRL's.")] = "jsonl",
+    form: Annotated[
+        Literal["jsonl", "trl", "parquet"],
+        typer.Option("--format", help="Our records by line, TRL's stepwise supervision, or our records as Parquet."),
+    ] = "jsonl",
+    card: Annotated[
+        Path | None, typer.Option(help="Write a data card too: Markdown with counts, noise, settings, versions.")
+    ] = None,
+    license: Annotated[
+        str | None, typer.Option(help="Of the problems, for the card; known for mbpp, humaneval and lists.")
+    ] = None,
 ) -> None:
     from services.cli.console import say
-    from services.cli.labeling import export, follow
+    from services.cli.labeling import export, follow, save_card
     from services.contracts import JobRequest, Segment
-    from trainer.problems import load_problems
+    from trainer.problems import license_of, load_problems
 
     request = JobRequest(
         name=Path(problems).stem,
@@ -56,15 +67,19 @@ def _label(
         augmented_tests=augmented_tests,
         segment=Segment(segment),
         seed=seed,
+        license=license or license_of(problems),
     )
-    output.parent.mkdir(parents=True, exist_ok=True)
+    for file in filter(None, (output, card)):
+        file.parent.mkdir(parents=True, exist_ok=True)
     with _labeler() as url:
         job = follow(url, request)
         _show(job)
         if job.status != "succeeded":
             raise FailedError(f"the job is {job.status}{f': {job.error}' if job.error else ''}.")
         count = asyncio.run(export(url, job.id, output, form))
-    say(f"{count} records in {output}.")
+        if card:
+            asyncio.run(save_card(url, job.id, card))
+    say(f"{'the' if count is None else count} records in {output}{f', their card in {card}' if card else ''}.")
 
 
 @contextmanager

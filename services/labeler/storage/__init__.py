@@ -4,6 +4,7 @@ from services.labeler.storage.database import Database
 from services.labeler.storage.jobs import JobRepository, KeyTakenError
 from services.labeler.storage.questions import QuestionRepository
 from services.labeler.storage.results import ResultRepository
+from services.labeler.storage.tally import ProgramCount, SplitCount, TallyRepository
 from services.labeler.storage.work import PendingProblem, WorkRepository
 
 __all__ = [
@@ -11,7 +12,10 @@ __all__ = [
     "JobRepository",
     "KeyTakenError",
     "PendingProblem",
+    "ProgramCount",
     "QuestionRepository",
     "ResultRepository",
+    "SplitCount",
+    "TallyRepository",
     "WorkRepository",
 ]

@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import case, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -24,6 +25,7 @@ from services.contracts import (
 from services.labeler.splits import split_of
 from services.labeler.storage.database import Database
 from services.labeler.storage.tables import JobRow, ProblemRow, TeacherRequestRow
+from services.labeler.versions import versions
 
 LIVE = (JobStatus.QUEUED, JobStatus.RUNNING)
 
@@ -49,7 +51,8 @@ class JobRepository:
             "id": job_id,
             "name": request.name,
             "status": JobStatus.QUEUED,
-            "recipe": request.model_dump(mode="json", exclude={"name", "problems", "idempotency_key"}),
+            "recipe": request.model_dump(mode="json", exclude={"name", "problems", "idempotency_key"})
+            | {"versions": versions()},
             "idempotency_key": request.idempotency_key,
             "fingerprint": fingerprint,
             "created_at": datetime.now(UTC),
@@ -78,6 +81,12 @@ class JobRepository:
         with self._database.read() as session:
             row = session.get(JobRow, job_id)
             return _jobs(session, [row])[0] if row else None
+
+    def recipe(self, job_id: str) -> dict[str, Any]:
+        """What was asked for, without the problems, and the `versions` that took the job; empty for no job."""
+        with self._database.read() as session:
+            row = session.get(JobRow, job_id)
+            return dict(row.recipe) if row else {}
 
     def page(self, status: JobStatus | None, limit: int, cursor: str | None) -> JobsPage:
         """The newest `limit` jobs that are older than the job `cursor`."""

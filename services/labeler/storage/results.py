@@ -1,17 +1,17 @@
 """What a job made, read in pages so that a million labels stream in constant memory."""
 
 from collections.abc import Iterator
-from typing import Literal
 
 from sqlalchemy import Select, select, tuple_
 
-from services.contracts import LabelRecord, Mutant, MutantsPage, Origin, StepLabel
+from services.contracts import LabelRecord, Mutant, MutantsPage, Origin
 from services.labeler.splits import Split
 from services.labeler.storage.database import Database
 from services.labeler.storage.tables import JobRow, ProblemRow, ProgramRow
 
 _Key = tuple[int, int]
 _FIRST: _Key = (-1, -1)
+_STEP = ("start", "end", "label", "soft_label")
 
 
 class ResultRepository:
@@ -44,18 +44,25 @@ class ResultRepository:
             after = (page[-1][0].position, page[-1][0].number)
 
     def _label_page(self, job_id: str, split: Split | None, after: _Key) -> list[tuple[ProgramRow, str, str]]:
+        """Programs with the id and the prompt of their problem, each prompt held once however many share it."""
         query = _programs(job_id, after, self._programs_at_once).where(ProgramRow.steps.is_not(None))
         if split is not None:
             query = query.where(ProblemRow.split == split)
         with self._database.read() as session:
-            return [(row[0], row[1], row[2]) for row in session.execute(query)]
+            rows = [(row[0], row[1]) for row in session.execute(query)]
+            positions = {program.position for program, _ in rows}
+            texts = select(ProblemRow.position, ProblemRow.prompt).where(
+                ProblemRow.job_id == job_id, ProblemRow.position.in_(positions)
+            )
+            prompts = {row.position: row.prompt for row in session.execute(texts)}
+        return [(program, problem_id, prompts[program.position]) for program, problem_id in rows]
 
 
-def _programs(job_id: str, after: _Key, limit: int) -> Select[ProgramRow, str, str]:
+def _programs(job_id: str, after: _Key, limit: int) -> Select[ProgramRow, str]:
     same = (ProgramRow.job_id == ProblemRow.job_id) & (ProgramRow.position == ProblemRow.position)
     key = tuple_(ProgramRow.position, ProgramRow.number)
     return (
-        select(ProgramRow, ProblemRow.problem_id, ProblemRow.prompt)
+        select(ProgramRow, ProblemRow.problem_id)
         .join(ProblemRow, same)
         .where(ProgramRow.job_id == job_id, key > after)
         .order_by(ProgramRow.position, ProgramRow.number)
@@ -88,12 +95,8 @@ def _record(row: ProgramRow, problem_id: str, prompt: str, teacher: str) -> Labe
             "operator": row.operator,
             "teacher": row.teacher or teacher,
             "changed_step": row.changed_step,
-            "steps": [_step_label(*step) for step in row.steps or ()],
+            "steps": [dict(zip(_STEP, step, strict=False)) for step in row.steps or ()],
             "verdict": row.verdict,
             "killed_by": row.killed_by,
         }
     )
-
-
-def _step_label(start: int, end: int, label: Literal[0, 1] | None, soft: float | None = None) -> StepLabel:
-    return StepLabel(start=start, end=end, label=label, soft_label=soft)

@@ -4,6 +4,8 @@ import json
 import os
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 GOOD = {
     "id": "good",
     "prompt": "Limit x.",
@@ -25,6 +27,15 @@ def test_labels_are_written_a_broken_problem_is_listed_and_keys_are_used(linewis
     reference = next(record for record in records if record["origin"] == "reference")
     assert {step["label"] for step in reference["steps"]} == {1}
     assert any(step["label"] == 0 for record in records for step in record["steps"])
+
+    parquet = ("--format", "parquet", "--card", "cards/README.md", "--license", "MIT")
+    result = linewise("label", "p.jsonl", "-o", "out/l.parquet", "--mutants-per-step", "1", *parquet, **settings)
+    assert result.returncode == 0, result.stderr
+    rows = pq.read_table(tmp_path / "out" / "l.parquet").to_pylist()
+    assert [(row["code"], row["steps"]) for row in rows] == [(one["code"], one["steps"]) for one in records]
+    card = (tmp_path / "cards" / "README.md").read_text()
+    assert 'license: "mit"' in card
+    assert "| broken | the reference solution fails its own tests" in card
 
     assert not list(tmp_path.glob("linewise-*"))
     assert not [pid for pid in os.listdir("/proc") if pid.isdigit() and str(tmp_path) in command_line(pid)]

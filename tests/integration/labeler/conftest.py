@@ -56,6 +56,12 @@ def _process(
         process.wait()
 
 
+@pytest.fixture
+def run_process() -> Callable[..., Any]:
+    """`with run_process(arguments) as process`: a child that is gone, with its own, at the block's end."""
+    return _process
+
+
 def _wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():

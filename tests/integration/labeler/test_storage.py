@@ -24,7 +24,16 @@ from services.contracts import (
 )
 from services.labeler.recipe import LabelledProblem, LabelledProgram
 from services.labeler.splits import split_of
-from services.labeler.storage import Database, JobRepository, KeyTakenError, ResultRepository, WorkRepository
+from services.labeler.storage import (
+    Database,
+    JobRepository,
+    KeyTakenError,
+    ProgramCount,
+    ResultRepository,
+    SplitCount,
+    TallyRepository,
+    WorkRepository,
+)
 from services.labeler.storage.tables import Base
 
 TESTS = [
@@ -242,3 +251,31 @@ def test_pages_of_mutants_and_labels_come_in_the_order_of_the_problems(jobs, wor
     for split in ("train", "validation", "test"):
         found = {record.problem_id for record in results.labels(job_id, split)}
         assert found == {name for name in names if split_of(name) == split}
+
+
+def test_counts_are_those_of_the_programs_whatever_their_split(database, jobs, work):
+    tallies = TallyRepository(database)
+    job_id = jobs.create(request("601", "602", "608", "610", license="MIT"), "")
+    assert tallies.programs(job_id) == []
+    work.start(job_id)
+    for position in (0, 2):
+        work.finish(job_id, position, LABELLED)
+    work.finish(job_id, 3, LabelledProblem([program()], []))
+    work.reject(job_id, 1, "reason")
+    assert [split_of(name) for name in ("601", "602", "608", "610")] == ["train", "train", "validation", "train"]
+    assert tallies.splits(job_id) == [
+        SplitCount("train", problems=3, done=2, rejected=1, positive=5, negative=1, new_tests=1, unaided=1),
+        SplitCount("validation", problems=1, done=1, rejected=0, positive=4, negative=1, new_tests=1, unaided=0),
+    ]
+    counts = tallies.programs(job_id)
+    assert sum(one.programs for one in counts) == 13
+    assert sum(one.programs for one in counts if one.labelled) == 7
+    killed = ("mutation", "negated_condition", "killed", "wrong_answer", "base", True, 1)
+    assert [one for one in counts if one.outcome == "killed"] == [
+        ProgramCount("train", *killed),
+        ProgramCount("validation", *killed),
+    ]
+    recipe = jobs.recipe(job_id)
+    assert (recipe["license"], recipe["teacher"]["kind"]) == ("MIT", "rules")
+    assert set(recipe["versions"]) == {"linewise", "python", "libcst"}
+    assert jobs.recipe("unknown") == {}

@@ -62,6 +62,7 @@ def test_a_jobs_defaults_are_those_of_the_contract() -> None:
         "refactorings_per_step": 2,
         "augmented_tests": 32,
         "seed": 0,
+        "license": None,
         "idempotency_key": None,
     }
 

@@ -2,15 +2,18 @@
 
 import json
 from collections import Counter
+from io import BytesIO
+
+import pyarrow.parquet as pq
 
 from services.contracts import LabelRecord, Origin, StepLabel, split_steps
-from services.labeler.exports import export, to_trl
+from services.labeler.exports import export, lines, to_trl
 from services.labeler.splits import split_of
 
 
 def record(code, labels):
     steps = [
-        StepLabel(start=step.start, end=step.end, label=label)
+        StepLabel(start=step.start, end=step.end, label=label, soft_label=None if label is None else 0.25)
         for step, label in zip(split_steps(code), labels, strict=True)
     ]
     return LabelRecord(problem_id="p", prompt="Do it.", code=code, origin=Origin.MUTATION, steps=steps)
@@ -31,9 +34,11 @@ def test_a_step_without_a_label_joins_the_next_so_that_no_null_turns_true():
 
 def test_a_record_without_labels_is_no_line_of_trl():
     records = [record("a = 1\n", [None]), record("a = 1\n", [1])]
-    lines = list(export(records, "trl"))
-    assert [json.loads(line) for line in lines] == [{"prompt": "Do it.\n", "completions": ["a = 1"], "labels": [True]}]
-    assert len(list(export(records, "jsonl"))) == 2
+    written = lines(records, "trl")
+    assert [json.loads(line) for line in written] == [
+        {"prompt": "Do it.\n", "completions": ["a = 1"], "labels": [True]}
+    ]
+    assert len(list(lines(records, "jsonl"))) == 2
 
 
 def test_splits_are_stable_and_about_80_10_10():
@@ -42,3 +47,32 @@ def test_splits_are_stable_and_about_80_10_10():
     assert 7_800 < counts["train"] < 8_200
     assert 850 < counts["validation"] < 1_150
     assert 850 < counts["test"] < 1_150
+
+
+def many(count):
+    return [record(f"a = {number}\nb = 'é😀\u2028'\n", [1, None if number % 3 else 0]) for number in range(count)]
+
+
+def test_pieces_are_whole_lines_and_together_the_file():
+    records = many(3_000)
+    pieces = list(export(records, "jsonl"))
+    assert 1 < len(pieces) < 60
+    assert all(piece.endswith(b"\n") for piece in pieces)
+    read = [LabelRecord.model_validate_json(line) for line in b"".join(pieces).split(b"\n")[:-1]]
+    assert read == records
+    assert list(export([], "jsonl")) == []
+
+
+def test_parquet_holds_the_same_records_in_row_groups():
+    records = many(4_500)
+    pieces = list(export(records, "parquet"))
+    file = pq.ParquetFile(BytesIO(b"".join(pieces)))
+    assert (file.num_row_groups, len(pieces)) == (3, 4)
+    assert [LabelRecord.model_validate(row) for row in file.read().to_pylist()] == records
+    assert pq.ParquetFile(BytesIO(b"".join(export([], "parquet")))).metadata.num_rows == 0
+
+
+def test_long_programs_make_shorter_row_groups():
+    long = [record("x" * 1_000_000, [1])] * 9
+    file = pq.ParquetFile(BytesIO(b"".join(export(long, "parquet"))))
+    assert [file.metadata.row_group(at).num_rows for at in range(file.num_row_groups)] == [4, 4, 1]
