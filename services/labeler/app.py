@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from services.contracts import Readiness
 from services.kit.app import build_app
 from services.labeler.broker import Broker, BrokerDownError
+from services.labeler.errors import DatabaseAwayError
 from services.labeler.routes import job_router
 from services.labeler.service import JobService
 from services.labeler.settings import LabelerSettings
@@ -34,7 +35,9 @@ def create_app(settings: LabelerSettings | None = None) -> FastAPI:
         await asyncio.to_thread(database.open)
         await asyncio.to_thread(broker.require)
         await asyncio.to_thread(service.resume)
+        watching = asyncio.create_task(_watch_queue(service, settings.requeue_every_s))
         yield
+        watching.cancel()
         broker.close()
         database.close()
 
@@ -51,6 +54,14 @@ def create_app(settings: LabelerSettings | None = None) -> FastAPI:
         readiness=readiness,
         lifespan=lifespan,
     )
+
+
+async def _watch_queue(service: JobService, every_s: float) -> None:
+    """Look again and again whether the queue has lost what the database knows to be pending."""
+    while True:
+        await asyncio.sleep(every_s)
+        with suppress(BrokerDownError, DatabaseAwayError):
+            await asyncio.to_thread(service.requeue_lost)
 
 
 def _what_is_down(broker: Broker, database: Database) -> str | None:

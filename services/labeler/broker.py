@@ -3,6 +3,10 @@
 The database holds the state of jobs, so there is no result backend and a message holds no more than ids.
 """
 
+import asyncio
+import time
+from contextlib import suppress
+
 from celery import Celery
 from kombu.exceptions import OperationalError
 from redis import Redis, RedisError
@@ -12,6 +16,7 @@ from services.labeler.settings import LabelerSettings
 
 LABEL_PROBLEMS = "linewise.labeler.label_problems"
 QUEUE = "linewise.labeler"
+_UNACKED, _UNACKED_INDEX, _UNACKED_MUTEX = (f"{QUEUE}.unacked{part}" for part in ("", "_index", "_mutex"))
 _CONNECT_TIMEOUT_S = 3.0
 
 
@@ -22,7 +27,8 @@ class BrokerDownError(Exception):
 def make_celery(settings: LabelerSettings) -> Celery:
     """A Celery app without tasks; the web service sends to it by name, a worker adds the tasks.
 
-    A message is acknowledged when its task is done. If the worker dies before, Redis gives the message out again.
+    A message is acknowledged when its task is done. If the worker dies before, Redis gives the message out again. The
+    keys of what is not yet acknowledged are our own: another application may share the Redis.
     """
     celery = Celery("linewise", broker=_celery_url(settings.redis_url), set_as_current=False)
     celery.conf.update(
@@ -35,12 +41,16 @@ def make_celery(settings: LabelerSettings) -> Celery:
         worker_prefetch_multiplier=1,
         worker_redirect_stdouts=False,
         worker_send_task_events=False,
+        worker_max_memory_per_child=settings.worker_memory_bytes // 1024,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options={
             "visibility_timeout": settings.visibility_timeout_s,
             "unacked_restore_interval": min(5.0, settings.visibility_timeout_s),
             "unacked_restore_throttle": 1,
+            "unacked_key": _UNACKED,
+            "unacked_index_key": _UNACKED_INDEX,
+            "unacked_mutex_key": _UNACKED_MUTEX,
             "socket_connect_timeout": _CONNECT_TIMEOUT_S,
             "health_check_interval": 10,
         },
@@ -60,11 +70,7 @@ class Broker:
     def __init__(self, settings: LabelerSettings) -> None:
         self._url = settings.redis_url
         self._celery = make_celery(settings)
-        self._redis = Redis.from_url(
-            self._url.replace("redis+socket://", "unix://"),
-            socket_connect_timeout=_CONNECT_TIMEOUT_S,
-            socket_timeout=_CONNECT_TIMEOUT_S,
-        )
+        self._redis = _connect(settings)
 
     def ping(self) -> None:
         """Raise `BrokerDownError` unless Redis answers."""
@@ -91,10 +97,53 @@ class Broker:
         except (OperationalError, RedisError, OSError) as error:
             raise BrokerDownError(f"no Redis at {_without_password(self._url)}") from error
 
+    def is_empty(self) -> bool:
+        """Whether no task waits and none is in a worker's hands, as far as Redis knows.
+
+        Raises:
+            BrokerDownError: Redis does not answer.
+        """
+        try:
+            return not (self._redis.llen(QUEUE) or self._redis.zcard(_UNACKED_INDEX))
+        except (RedisError, OSError) as error:
+            raise BrokerDownError(f"no Redis at {_without_password(self._url)}") from error
+
     def close(self) -> None:
         """Close every connection."""
         self._celery.close()
         self._redis.close()
+
+
+class Lease:
+    """A task in a worker's hands: while it is renewed, nobody else is given the task, however long it takes.
+
+    https://docs.celeryq.dev/projects/kombu/en/stable/reference/kombu.transport.redis.html keeps the moment of each
+    delivery in a sorted set and gives the old ones out again; a renewal makes this delivery a new one.
+    """
+
+    def __init__(self, settings: LabelerSettings, delivery_tag: str) -> None:
+        self._redis = _connect(settings)
+        self._delivery_tag = delivery_tag
+        self._every_s = settings.visibility_timeout_s / 4
+
+    async def keep(self) -> None:
+        """Renew it again and again; a Redis that is away, or has forgotten the delivery, is left alone."""
+        while True:
+            await asyncio.sleep(self._every_s)
+            with suppress(RedisError, OSError):
+                await asyncio.to_thread(self._redis.zadd, _UNACKED_INDEX, {self._delivery_tag: time.time()}, xx=True)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._redis.close()
+
+
+def _connect(settings: LabelerSettings) -> Redis:
+    return Redis.from_url(
+        settings.redis_url.replace("redis+socket://", "unix://"),
+        socket_connect_timeout=_CONNECT_TIMEOUT_S,
+        socket_timeout=_CONNECT_TIMEOUT_S,
+    )
 
 
 def _without_password(url: str) -> str:

@@ -4,7 +4,11 @@ LabelerError
 ├── UnusableProblemError   this problem is rejected, with the reason; the job goes on
 ├── JobCancelledError      somebody cancelled the job; stop, keep nothing of the problem at hand
 └── ExecutorLostError      the executor stayed away; the job fails
+UnavailableError (services.kit.errors)
+└── DatabaseAwayError      the database does not answer: a worker waits for it, the web service answers 503
 """
+
+from services.kit.errors import UnavailableError
 
 
 class LabelerError(Exception):
@@ -21,3 +25,10 @@ class JobCancelledError(LabelerError):
 
 class ExecutorLostError(LabelerError):
     """The executor gave no answer for so long that waiting on makes no sense."""
+
+
+class DatabaseAwayError(UnavailableError):
+    """The database does not answer, or lost the transaction; whatever was being done can be done again."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("database_down", f"the database does not answer: {reason}", retry_after_s=5)

@@ -69,6 +69,16 @@ class JobService:
         for job_id in self._jobs.unfinished():
             self._enqueue(job_id, self._jobs.pending_positions(job_id))
 
+    def requeue_lost(self) -> None:
+        """Queue again what is pending while the queue is empty: a Redis that came back without its data has lost it.
+
+        Raises:
+            BrokerDownError: Redis does not answer.
+            DatabaseAwayError: the database does not.
+        """
+        if self._broker.is_empty():
+            self.resume()
+
     def get(self, job_id: str) -> Job:
         """The job, or `NotFoundError`."""
         job = self._jobs.get(job_id)

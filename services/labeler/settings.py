@@ -41,8 +41,17 @@ class LabelerSettings(ServiceSettings):
     problems_at_once: int = Field(4, ge=1)
     """Of a task's problems so many are worked on at the same time, so that one waits while another computes."""
 
-    visibility_timeout_s: float = Field(300.0, gt=0)
-    """A task that a worker took and did not finish in this time is given to another: the worker has died."""
+    visibility_timeout_s: float = Field(60.0, gt=0)
+    """A task of whose worker nothing was heard for so long is given to another: the worker has died."""
+
+    requeue_every_s: float = Field(10.0, gt=0)
+    """How often the web service looks whether the queue has lost what is still to be done."""
+
+    cancel_poll_s: float = Field(0.5, gt=0)
+    """How often a worker looks whether the job at hand is still wanted."""
+
+    worker_memory_bytes: int = Field(300 * 2**20, ge=2**20)
+    """A worker's process that has grown beyond this is replaced after its task."""
 
     attempts: int = Field(5, ge=1)
     """A problem at which so many workers began and none finished is rejected: it may be what kills them."""

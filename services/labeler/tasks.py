@@ -2,11 +2,11 @@
 
 import asyncio
 
-from celery import Celery
+from celery import Celery, Task
 
 from services.client import ExecutorClient
 from services.labeler.batch import label_batch
-from services.labeler.broker import LABEL_PROBLEMS
+from services.labeler.broker import LABEL_PROBLEMS, Lease
 from services.labeler.settings import LabelerSettings
 from services.labeler.storage import Database, WorkRepository
 
@@ -16,15 +16,20 @@ _LONGEST_CHUNK_S = 300.0
 def register_tasks(celery: Celery, settings: LabelerSettings) -> None:
     """Give `celery` the task; it opens what it needs, for nothing that is open survives a worker's fork."""
 
-    @celery.task(name=LABEL_PROBLEMS)
-    def label_problems(job_id: str, positions: list[int]) -> None:
-        asyncio.run(_label(settings, job_id, positions))
+    @celery.task(name=LABEL_PROBLEMS, bind=True)
+    def label_problems(task: Task[..., None], job_id: str, positions: list[int]) -> None:
+        properties = task.request.properties or {}
+        lease = Lease(settings, properties["delivery_tag"])
+        asyncio.run(_label(settings, lease, job_id, positions))
 
 
-async def _label(settings: LabelerSettings, job_id: str, positions: list[int]) -> None:
+async def _label(settings: LabelerSettings, lease: Lease, job_id: str, positions: list[int]) -> None:
     database = Database(settings.database_url)
+    keeping = asyncio.create_task(lease.keep())
     try:
         async with ExecutorClient(settings.executor_url, timeout_s=_LONGEST_CHUNK_S) as executor:
             await label_batch(WorkRepository(database), executor, settings, job_id, positions)
     finally:
+        keeping.cancel()
+        lease.close()
         database.close()

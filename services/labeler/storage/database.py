@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from services.kit.errors import StartupError
+from services.labeler.errors import DatabaseAwayError
 from services.labeler.storage.migrate import upgrade_schema
 
 _BUSY_TIMEOUT_S = 60.0
+_CONNECT_TIMEOUT_S = 5
 _UNKNOWN_URL = "LINEWISE_DATABASE_URL must be postgresql://user:password@host/name, or sqlite:/// and a file's path"
 
 
@@ -42,15 +44,19 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A consistent view; nothing is written."""
-        with Session(self._engine, expire_on_commit=False) as session:
+        """A consistent view; nothing is written. Raises `DatabaseAwayError`."""
+        with _away_by_name(), Session(self._engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """One transaction, committed at the end or not at all."""
+        """One transaction, committed at the end or not at all.
+
+        Raises:
+            DatabaseAwayError: nobody can tell which of the two it was; only what may be done twice is done here.
+        """
         writer = self._engine.execution_options(linewise_write=True)
-        with Session(writer, expire_on_commit=False) as session, session.begin():
+        with _away_by_name(), Session(writer, expire_on_commit=False) as session, session.begin():
             yield session
 
     def ping(self) -> str | None:
@@ -67,13 +73,25 @@ class Database:
         self._engine.dispose()
 
 
+@contextmanager
+def _away_by_name() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise DatabaseAwayError(_reason(error)) from error
+
+
 def _engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
         raise StartupError(_UNKNOWN_URL) from error
     if parsed.drivername in ("postgres", "postgresql"):
-        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        return create_engine(
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": _CONNECT_TIMEOUT_S},
+        )
     if parsed.get_backend_name() != "sqlite" or not parsed.database:
         raise StartupError(_UNKNOWN_URL)
     engine = create_engine(parsed, connect_args={"timeout": _BUSY_TIMEOUT_S})
