@@ -1,0 +1,146 @@
+"""The servers of the scorer's benchmark: ours and infinity-emb's, each a process of its own, and their memory."""
+
+import asyncio
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from services.contracts import ScoreRequest
+
+START_S = 180.0
+STOP_S = 30.0
+_HEADERS = {"Content-Type": "application/json"}
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where it listens and which process it is."""
+
+    url: str
+    pid: int
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most memory it ever had resident."""
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+
+
+@contextmanager
+def served(folder: Path, threads: int, dtype: str = "float32") -> Iterator[Server]:
+    """`linewise serve scorer` on that checkpoint, remembering no scores."""
+    settings = {"CACHE_ENTRIES": "0", "TORCH_THREADS": str(threads), "DTYPE": dtype}
+    environment = os.environ | {f"LINEWISE_SCORER_{name}": value for name, value in settings.items()}
+    port = _free_port()
+    command = [sys.executable, "-m", "services.cli", "serve", "scorer", "--model", f"prm={folder}", "--port", str(port)]
+    with _process(command, environment, f"http://127.0.0.1:{port}", "/readyz") as server:
+        yield server
+
+
+@contextmanager
+def infinity(python: Path, folder: Path, threads: int) -> Iterator[Server]:
+    """infinity-emb on a copy of the checkpoint that its older transformers can read, one score a program."""
+    with tempfile.TemporaryDirectory() as parent:
+        copy = Path(parent) / "classifier"
+        shutil.copytree(folder, copy)
+        tokenizer = {"tokenizer_class": "PreTrainedTokenizerFast", "model_input_names": ["input_ids", "attention_mask"]}
+        _edit(copy / "tokenizer_config.json", **tokenizer)
+        name = json.loads((copy / "config.json").read_text())["architectures"][0].replace("Token", "Sequence")
+        _edit(copy / "config.json", architectures=[name], torch_dtype="float32", id2label={"0": "wrong", "1": "right"})
+        port = _free_port()
+        options = {"model-id": copy, "served-model-name": "prm", "device": "cpu", "engine": "torch", "port": port}
+        arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+        command = [
+            str(python.parent / "infinity_emb"),
+            "v2",
+            *arguments,
+            "--dtype",
+            "float32",
+            "--no-bettertransformer",
+        ]
+        environment = os.environ | {"OMP_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
+        environment.pop("PYTHONPATH", None)
+        with _process(command, environment, f"http://127.0.0.1:{port}", "/health") as server:
+            yield server
+
+
+def _edit(path: Path, **fields: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def _process(command: list[str], environment: dict[str, str], url: str, ready: str) -> Iterator[Server]:
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        try:
+            if not _is_ready(process, url + ready):
+                log.seek(0)
+                raise SystemExit(f"{command[0]} did not become ready; its log:\n{log.read()[-2000:]}")
+            yield Server(url, process.pid)
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _is_ready(process: subprocess.Popen[bytes], url: str) -> bool:
+    deadline = time.monotonic() + START_S
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            if httpx.get(url, trust_env=False).is_success:
+                return True
+        except httpx.TransportError:
+            pass
+        time.sleep(0.2)
+    return False
+
+
+def in_one_call(server: Server, requests: Sequence[ScoreRequest]) -> None:
+    """`POST /score/batch`."""
+    body = json.dumps({"items": [request.model_dump(mode="json") for request in requests]}).encode()
+    reply = httpx.post(f"{server.url}/score/batch", content=body, headers=_HEADERS, timeout=600, trust_env=False)
+    assert len(reply.raise_for_status().json()["results"]) == len(requests)
+
+
+def in_single_calls(server: Server, requests: Sequence[ScoreRequest], *, at_once: int) -> None:
+    """`POST /score` for each, so many of them under way at any time."""
+    asyncio.run(_in_single_calls(server, [request.model_dump_json().encode() for request in requests], at_once))
+
+
+async def _in_single_calls(server: Server, bodies: list[bytes], at_once: int) -> None:
+    waiting = iter(bodies)
+    limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
+    async with httpx.AsyncClient(timeout=600, trust_env=False, limits=limits) as client:
+
+        async def call_on() -> None:
+            for body in waiting:
+                reply = await client.post(f"{server.url}/score", content=body, headers=_HEADERS)
+                reply.raise_for_status()
+
+        await asyncio.gather(*(call_on() for _ in range(at_once)))
+
+
+def classify(server: Server, requests: Sequence[ScoreRequest]) -> None:
+    """infinity-emb's `POST /classify`, all programs in one call."""
+    body = {"model": "prm", "input": [f"{request.prompt}\n{request.code}" for request in requests]}
+    reply = httpx.post(f"{server.url}/classify", json=body, timeout=600, trust_env=False)
+    assert len(reply.raise_for_status().json()["data"]) == len(requests)
