@@ -79,8 +79,7 @@ def packed_gflops(rows: int = 1024, inputs: int = 768, outputs: int = 3072) -> f
 
 
 def rate(work: Callable[[], object], seconds: float) -> float:
-    """How often a second `work` is done, over at least so many seconds."""
-    work()
+    """How often a second `work` is done, over at least so many seconds; at least once."""
     times, started = 0, time.perf_counter()
     while (taken := time.perf_counter() - started) < seconds:
         work()

@@ -64,6 +64,9 @@ class TorchPrm:
         return type(self.model).__name__
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        if self.tokenizer.is_fast:  # without the lists that Transformers makes of each text beside its ids
+            backend = self.tokenizer.backend_tokenizer
+            return [encoding.ids for encoding in backend.encode_batch_fast(list(texts), add_special_tokens=False)]
         encoded = self.tokenizer(
             list(texts), add_special_tokens=False, return_attention_mask=False, return_token_type_ids=False
         )
@@ -175,6 +178,9 @@ def _read(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     ours: dict[str, bool] = {"local_files_only": True, "trust_remote_code": False}
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **ours)
+    if tokenizer.is_fast:
+        tokenizer.backend_tokenizer.no_padding()
+        tokenizer.backend_tokenizer.no_truncation()
     config = transformers.AutoConfig.from_pretrained(folder, **ours)
     model_class: Any = transformers.MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING[type(config)]
     model, report = model_class.from_pretrained(

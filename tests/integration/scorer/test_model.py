@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
 from transformers import DynamicCache
 
 from services.contracts import ScoreRequest
@@ -208,3 +209,18 @@ def test_an_impossible_config_is_refused_with_the_reason(
     edit_config(folder, **fields)
     with pytest.raises(CheckpointError, match=reason):
         load(folder)
+
+
+def test_texts_are_tokenized_whole_though_the_checkpoint_pads_and_cuts(
+    tmp_path: Path, save_checkpoint: Callable[..., Path], load: Load, prompt: str, programs: dict[str, str]
+) -> None:
+    texts = [prompt, "", "<s>", *programs.values()]
+    expected = load(save_checkpoint(tmp_path / "plain"))
+    folder = save_checkpoint(tmp_path / "cutting")
+    saved = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    saved.enable_padding(length=16)
+    saved.enable_truncation(max_length=4)
+    saved.save(str(folder / "tokenizer.json"))
+    ids = load(folder).tokenize(texts)
+    assert ids == expected.tokenize(texts)
+    assert ids == expected.tokenizer(texts, add_special_tokens=False)["input_ids"]
