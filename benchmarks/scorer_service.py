@@ -54,7 +54,12 @@ def infinity(python: Path, folder: Path, threads: int) -> Iterator[Server]:
     with tempfile.TemporaryDirectory() as parent:
         copy = Path(parent) / "classifier"
         shutil.copytree(folder, copy)
-        tokenizer = {"tokenizer_class": "PreTrainedTokenizerFast", "model_input_names": ["input_ids", "attention_mask"]}
+        inputs = ["input_ids", "attention_mask"]
+        tokenizer = {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "model_input_names": inputs,
+            "model_max_length": 1024,
+        }
         _edit(copy / "tokenizer_config.json", **tokenizer)
         name = json.loads((copy / "config.json").read_text())["architectures"][0].replace("Token", "Sequence")
         _edit(copy / "config.json", architectures=[name], torch_dtype="float32", id2label={"0": "wrong", "1": "right"})
