@@ -52,6 +52,12 @@ def read_program(text: str, prompt: str = "") -> str:
     return text[start:end]
 
 
+def read_blocks(text: str) -> list[str]:
+    """The insides of all fenced blocks that are closed and say `python`, `python3`, `py`, or no language."""
+    blocks = [block for block in _blocks(text) if block.end is not None and block.language in _PYTHON | {""}]
+    return [text[block.start : block.end] for block in blocks]
+
+
 def read_text(value: str | Sequence[Mapping[str, Any]]) -> str:
     """A plain string as it is; of chat messages the texts, with a blank line between two of them.
 

@@ -15,6 +15,7 @@ from services.labeler.routes import job_router
 from services.labeler.service import JobService
 from services.labeler.settings import LabelerSettings
 from services.labeler.storage import Database, JobRepository, ResultRepository, TallyRepository
+from services.labeler.teachers import Allowed
 
 
 def create_app(settings: LabelerSettings | None = None) -> FastAPI:
@@ -28,6 +29,7 @@ def create_app(settings: LabelerSettings | None = None) -> FastAPI:
         TallyRepository(database),
         broker,
         problems_per_task=settings.problems_per_task,
+        allowed=Allowed(settings.teacher_hosts, settings.teacher_key_names),
     )
 
     @asynccontextmanager

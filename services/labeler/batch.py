@@ -10,12 +10,18 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 
-from services.labeler.errors import DatabaseAwayError, ExecutorLostError, JobCancelledError, UnusableProblemError
+from services.labeler.errors import (
+    DatabaseAwayError,
+    ExecutorLostError,
+    JobCancelledError,
+    TeacherLostError,
+    UnusableProblemError,
+)
 from services.labeler.labeling import label_problem
 from services.labeler.recipe import Recipe
 from services.labeler.settings import LabelerSettings
-from services.labeler.storage import PendingProblem, WorkRepository
-from services.labeler.teachers import Rules
+from services.labeler.storage import PendingProblem, QuestionRepository, WorkRepository
+from services.labeler.teachers import School, Teacher, hired
 from services.labeler.verification import Executor, Verifier
 
 logger = logging.getLogger(__name__)
@@ -24,13 +30,18 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.25, 4.0
 
 
 async def label_batch(
-    work: WorkRepository, executor: Executor, settings: LabelerSettings, job_id: str, positions: Sequence[int]
+    work: WorkRepository,
+    questions: QuestionRepository,
+    executor: Executor,
+    settings: LabelerSettings,
+    job_id: str,
+    positions: Sequence[int],
 ) -> None:
     """Label those of the problems at `positions` that are still pending, and end the job if they were the last.
 
     After an outage of the database it begins again with those that are pending then.
     """
-    batch = _Batch(work, executor, settings, job_id)
+    batch = _Batch(work, School(settings, questions, job_id), executor)
     wait_s = _FIRST_WAIT_S
     while True:
         try:
@@ -44,10 +55,11 @@ async def label_batch(
 class _Batch:
     """Some of one job's problems; those that a worker died of before are worked on one at a time."""
 
-    def __init__(self, work: WorkRepository, executor: Executor, settings: LabelerSettings, job_id: str) -> None:
+    def __init__(self, work: WorkRepository, school: School, executor: Executor) -> None:
         self._work = work
-        self._settings = settings
-        self._job_id = job_id
+        self._school = school
+        self._settings = settings = school.settings
+        self._job_id = job_id = school.job_id
         self._begun: set[int] = set()
         self._verifier = Verifier(
             executor,
@@ -62,22 +74,23 @@ class _Batch:
             return
         pending = self._work.pending(self._job_id, positions)
         try:
-            await self._settle_all(pending, recipe)
+            async with hired(recipe.teacher, self._school) as teacher:
+                await self._settle_all(pending, recipe, teacher)
         except JobCancelledError:
             logger.info("job is over, batch dropped", extra={"job_id": self._job_id})
-        except ExecutorLostError as lost:
+        except (ExecutorLostError, TeacherLostError) as lost:
             self._work.fail_job(self._job_id, str(lost))
         else:
             self._work.finish_job(self._job_id)
 
-    async def _settle_all(self, pending: Sequence[PendingProblem], recipe: Recipe) -> None:
+    async def _settle_all(self, pending: Sequence[PendingProblem], recipe: Recipe, teacher: Teacher) -> None:
         """Settle each problem; the first error that concerns more than one of them ends the work on all."""
         suspects = any(self._attempts_of_others(item) for item in pending)
         gate = asyncio.Semaphore(1 if suspects else self._settings.problems_at_once)
 
         async def settle(item: PendingProblem) -> None:
             async with gate:
-                await self._settle(item, recipe)
+                await self._settle(item, recipe, teacher)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -97,7 +110,7 @@ class _Batch:
                 live = await asyncio.to_thread(self._work.is_live, self._job_id)
         raise JobCancelledError
 
-    async def _settle(self, item: PendingProblem, recipe: Recipe) -> None:
+    async def _settle(self, item: PendingProblem, recipe: Recipe, teacher: Teacher) -> None:
         """Finish one problem or reject it."""
         if (attempts := self._attempts_of_others(item)) >= self._settings.attempts:
             self._reject(item, f"{attempts} workers died or ran out of time at it")
@@ -106,10 +119,10 @@ class _Batch:
             self._work.begin(self._job_id, item.position)
             self._begun.add(item.position)
         try:
-            labelled = await label_problem(item.problem, recipe, self._verifier, Rules())
+            labelled = await label_problem(item.problem, recipe, self._verifier, teacher)
         except UnusableProblemError as error:
             self._reject(item, str(error))
-        except (JobCancelledError, ExecutorLostError, DatabaseAwayError):
+        except (JobCancelledError, ExecutorLostError, TeacherLostError, DatabaseAwayError):
             raise
         except Exception as error:
             logger.exception("a problem could not be labelled", extra={"problem_id": item.problem.id})

@@ -3,7 +3,9 @@
 LabelerError
 ├── UnusableProblemError   this problem is rejected, with the reason; the job goes on
 ├── JobCancelledError      somebody cancelled the job; stop, keep nothing of the problem at hand
-└── ExecutorLostError      the executor stayed away; the job fails
+├── ExecutorLostError      the executor stayed away; the job fails
+├── TeacherLostError       the teacher's model stayed away, or may not be asked; the job fails
+└── UnansweredError        one question to a model came to nothing; it is counted and the rest goes on
 UnavailableError (services.kit.errors)
 └── DatabaseAwayError      the database does not answer: a worker waits for it, the web service answers 503
 """
@@ -25,6 +27,14 @@ class JobCancelledError(LabelerError):
 
 class ExecutorLostError(LabelerError):
     """The executor gave no answer for so long that waiting on makes no sense."""
+
+
+class TeacherLostError(LabelerError):
+    """The teacher can't work; the message says why, and holds no key."""
+
+
+class UnansweredError(LabelerError):
+    """A question that the model's server refused, or failed at again and again."""
 
 
 class DatabaseAwayError(UnavailableError):

@@ -4,12 +4,13 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 
-from services.contracts import Job, JobRequest, JobsPage, JobStatus, LabelRecord, MutantsPage, RulesTeacher
+from services.contracts import Job, JobRequest, JobsPage, JobStatus, LabelRecord, MutantsPage
 from services.kit.errors import BadRequestError, ConflictError, NotFoundError, UnavailableError
 from services.labeler.broker import Broker, BrokerDownError
 from services.labeler.card import render_card
 from services.labeler.splits import Split
 from services.labeler.storage import JobRepository, KeyTakenError, ResultRepository, TallyRepository
+from services.labeler.teachers import Allowed
 
 
 class JobService:
@@ -23,21 +24,26 @@ class JobService:
         broker: Broker,
         *,
         problems_per_task: int,
+        allowed: Allowed,
     ) -> None:
         self._jobs = jobs
         self._results = results
         self._tallies = tallies
         self._broker = broker
         self._problems_per_task = problems_per_task
+        self._allowed = allowed
 
     def create(self, request: JobRequest) -> tuple[Job, bool]:
         """Store and queue a job; True if it is new, False if its idempotency key had been used for the same request.
 
         Raises:
-            BadRequestError: problems that can't be told apart, text that can't be stored, or an unknown teacher.
+            BadRequestError: problems that can't be told apart, text that can't be stored, or a teacher that this
+                labeler may not ask.
             ConflictError: the idempotency key belongs to another request.
             UnavailableError: the queue is down; nothing was stored.
         """
+        if objection := self._allowed.objection(request.teacher):
+            raise BadRequestError("teacher_not_allowed", objection)
         _refuse_impossible(request)
         fingerprint = _fingerprint(request)
         if job := self._repeated(request, fingerprint):
@@ -130,9 +136,6 @@ class JobService:
 
 
 def _refuse_impossible(request: JobRequest) -> None:
-    if not isinstance(request.teacher, RulesTeacher):
-        kind = request.teacher.kind
-        raise BadRequestError("unknown_teacher", f"this labeler has no teacher of kind {kind!r}; use 'rules'")
     counts = Counter(problem.id for problem in request.problems)
     if repeated := [problem_id for problem_id, count in counts.items() if count > 1]:
         shown = ", ".join(map(repr, repeated[:5]))

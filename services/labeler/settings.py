@@ -1,10 +1,10 @@
 """The settings of the labeler and of its workers: `LINEWISE_LABELER_` and the name, in capitals."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
-from pydantic_settings import SettingsConfigDict
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from services.kit.settings import ServiceSettings
 
@@ -59,5 +59,25 @@ class LabelerSettings(ServiceSettings):
     executor_patience_s: float = Field(120.0, ge=0)
     """How long to wait for an executor that is away before the job fails."""
 
+    teacher_hosts: Annotated[tuple[str, ...], NoDecode] = ("127.0.0.1", "localhost", "::1")
+    """Servers that a job's teacher may be asked at, `host` or `host:port`, separated by commas."""
+
+    teacher_key_names: Annotated[tuple[str, ...], NoDecode] = ("OPENAI_API_KEY", "DEEPSEEK_API_KEY")
+    """Environment variables of the worker that a job's `api_key_env` may name, separated by commas."""
+
+    teacher_prompts_dir: Path | None = None
+    """Prompts of your own: `mutate.txt`, `refactor.txt`, `complete.txt`; None is the package's."""
+
+    teacher_timeout_s: float = Field(120.0, gt=0)
+    """How long one request to a model may take; a worker silent for longer at a question has died."""
+
+    teacher_patience_s: float = Field(300.0, ge=0)
+    """How long to wait for a model's server that is away or overloaded before the job fails."""
+
     events_poll_s: float = Field(0.5, gt=0)
     """How often a stream of events looks for a change."""
+
+    @field_validator("teacher_hosts", "teacher_key_names", mode="before")
+    @classmethod
+    def _split_lists_at_commas(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -8,7 +8,7 @@ from services.client import ExecutorClient
 from services.labeler.batch import label_batch
 from services.labeler.broker import LABEL_PROBLEMS, Lease
 from services.labeler.settings import LabelerSettings
-from services.labeler.storage import Database, WorkRepository
+from services.labeler.storage import Database, QuestionRepository, WorkRepository
 
 _LONGEST_CHUNK_S = 300.0
 
@@ -28,7 +28,8 @@ async def _label(settings: LabelerSettings, lease: Lease, job_id: str, positions
     keeping = asyncio.create_task(lease.keep())
     try:
         async with ExecutorClient(settings.executor_url, timeout_s=_LONGEST_CHUNK_S) as executor:
-            await label_batch(WorkRepository(database), executor, settings, job_id, positions)
+            questions = QuestionRepository(database, claim_s=settings.teacher_timeout_s)
+            await label_batch(WorkRepository(database), questions, executor, settings, job_id, positions)
     finally:
         keeping.cancel()
         lease.close()

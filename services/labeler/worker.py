@@ -11,13 +11,14 @@ from services.labeler.broker import QUEUE, Broker, make_celery
 from services.labeler.settings import LabelerSettings
 from services.labeler.storage import Database
 from services.labeler.tasks import register_tasks
+from services.labeler.teachers import Prompts
 
 
 def run_worker(settings: LabelerSettings, concurrency: int) -> None:
     """Label what the queue holds, in `concurrency` processes, until SIGTERM or SIGINT; tasks at hand are finished.
 
     Raises:
-        StartupError: Redis or the database does not answer.
+        StartupError: Redis or the database does not answer, or a prompt of the operator's can't be used.
     """
     _require_parts(settings)
     hide_from_own_user()
@@ -36,6 +37,7 @@ def run_worker(settings: LabelerSettings, concurrency: int) -> None:
 
 
 def _require_parts(settings: LabelerSettings) -> None:
+    Prompts(settings.teacher_prompts_dir)
     broker = Broker(settings)
     broker.require()
     broker.close()

@@ -2,7 +2,7 @@
 
 from services.labeler.storage.database import Database
 from services.labeler.storage.jobs import JobRepository, KeyTakenError
-from services.labeler.storage.questions import QuestionRepository
+from services.labeler.storage.questions import ModelReply, QuestionRepository, Refusal
 from services.labeler.storage.results import ResultRepository
 from services.labeler.storage.tally import ProgramCount, SplitCount, TallyRepository
 from services.labeler.storage.work import PendingProblem, WorkRepository
@@ -11,9 +11,11 @@ __all__ = [
     "Database",
     "JobRepository",
     "KeyTakenError",
+    "ModelReply",
     "PendingProblem",
     "ProgramCount",
     "QuestionRepository",
+    "Refusal",
     "ResultRepository",
     "SplitCount",
     "TallyRepository",

@@ -8,7 +8,9 @@
 None of them is believed: programs are run, and the verdict is the label. docs/adr/0033, docs/adr/0034.
 """
 
-from services.labeler.teachers.rules import Rules
+from services.labeler.teachers.allowed import Allowed
+from services.labeler.teachers.hiring import School, hired
+from services.labeler.teachers.prompts import Prompts
 from services.labeler.teachers.teacher import Lesson, Taught, Teacher
 
-__all__ = ["Lesson", "Rules", "Taught", "Teacher"]
+__all__ = ["Allowed", "Lesson", "Prompts", "School", "Taught", "Teacher", "hired"]

@@ -42,5 +42,5 @@ class Teacher(Protocol):
         ...
 
     async def teach(self, lesson: Lesson) -> Taught:
-        """Raises `TeacherLostError` where its model can't be reached, `JobCancelledError` where nobody waits."""
+        """Raises `TeacherLostError` where its model can't be reached."""
         ...

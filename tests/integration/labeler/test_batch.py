@@ -5,7 +5,7 @@ import pytest
 from services.contracts import ExecuteReply, JobRequest, JobStatus, TestResult, Verdict
 from services.labeler.batch import label_batch
 from services.labeler.settings import LabelerSettings
-from services.labeler.storage import Database, JobRepository, WorkRepository
+from services.labeler.storage import Database, JobRepository, QuestionRepository, WorkRepository
 
 
 class AcceptingExecutor:
@@ -41,11 +41,18 @@ def database(settings):
     database.close()
 
 
-async def test_a_problem_that_breaks_the_labeler_is_rejected_by_name_and_the_rest_goes_on(database, settings, problems):
+@pytest.fixture
+def questions(database):
+    return QuestionRepository(database, claim_s=1)
+
+
+async def test_a_problem_that_breaks_the_labeler_is_rejected_by_name_and_the_rest_goes_on(
+    database, questions, settings, problems
+):
     jobs, work = JobRepository(database), WorkRepository(database)
     poisoned = problems[0].model_copy(update={"id": "poisoned", "solution": "poison = 1\n"})
     job_id = jobs.create(JobRequest(name="x", problems=[poisoned, *problems]), "")
-    await label_batch(work, AcceptingExecutor(), settings, job_id, range(len(problems) + 1))
+    await label_batch(work, questions, AcceptingExecutor(), settings, job_id, range(len(problems) + 1))
     job = jobs.get(job_id)
     assert (job.status, job.problems.done) == (JobStatus.SUCCEEDED, len(problems) + 1)
     assert [(item.id, item.reason) for item in job.rejected] == [
@@ -53,12 +60,12 @@ async def test_a_problem_that_breaks_the_labeler_is_rejected_by_name_and_the_res
     ]
 
 
-async def test_a_problem_at_which_workers_die_again_and_again_is_given_up(database, settings, problems):
+async def test_a_problem_at_which_workers_die_again_and_again_is_given_up(database, questions, settings, problems):
     jobs, work = JobRepository(database), WorkRepository(database)
     job_id = jobs.create(JobRequest(name="x", problems=problems[:2]), "")
     for _ in range(settings.attempts):
         work.begin(job_id, 0)
-    await label_batch(work, AcceptingExecutor(), settings, job_id, [0, 1])
+    await label_batch(work, questions, AcceptingExecutor(), settings, job_id, [0, 1])
     job = jobs.get(job_id)
     assert [(item.id, item.reason) for item in job.rejected] == [
         (problems[0].id, "5 workers died or ran out of time at it")
@@ -66,10 +73,10 @@ async def test_a_problem_at_which_workers_die_again_and_again_is_given_up(databa
     assert job.status is JobStatus.SUCCEEDED
 
 
-async def test_mutants_that_survive_give_no_labels(database, settings, problems):
+async def test_mutants_that_survive_give_no_labels(database, questions, settings, problems):
     jobs, work = JobRepository(database), WorkRepository(database)
     job_id = jobs.create(JobRequest(name="x", problems=problems, refactorings_per_step=0), "")
-    await label_batch(work, AcceptingExecutor(), settings, job_id, range(len(problems)))
+    await label_batch(work, questions, AcceptingExecutor(), settings, job_id, range(len(problems)))
     job = jobs.get(job_id)
     assert job.mutants.survived == job.labels.unknown > 20
     assert (job.labels.positive, job.labels.negative) == (25, 0)
