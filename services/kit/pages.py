@@ -1,8 +1,9 @@
 """Pages for people: one frame, one style, one strict policy, for every service that has a page at `/`.
 
-A service brings a folder with its own templates and, if it needs more style, `page.css`; its templates extend
-`frame.html`. Jinja escapes whatever a template is given. A page fetches nothing: style and script stand in it, and its
-policy allows these two by their hashes and no other, so that nothing a stranger wrote can run even if it were let in.
+A service brings a folder with its own templates and, if it needs more style or script, `page.css` and `page.js`; its
+templates extend `frame.html`. Jinja escapes whatever a template is given. A page fetches nothing from elsewhere: style
+and script stand in it, and its policy allows these two by their hashes and no other, so that nothing a stranger wrote
+can run even if it were let in.
 
 Behind keys a browser that navigates has none to send. `Pages.door` is what it reads with its 401: a page that knows
 nothing, asks for a key, keeps it in a variable of its script and asks again with it (ADR 0006).
@@ -25,10 +26,7 @@ class Pages:
 
     def __init__(self, service: str, folder: Path) -> None:
         """Read the style and the script; templates are read when first shown."""
-        own_style = folder / "page.css"
-        styles = [_TEMPLATES / "frame.css", *([own_style] if own_style.exists() else [])]
-        style = "".join(path.read_text(encoding="utf-8") for path in styles)
-        script = (_TEMPLATES / "frame.js").read_text(encoding="utf-8")
+        style, script = (_joined(_TEMPLATES / f"frame.{kind}", folder / f"page.{kind}") for kind in ("css", "js"))
         self._frame = {"service": service, "style": Markup(style), "script": Markup(script)}  # noqa: S704 - our files
         self._environment = Environment(
             loader=FileSystemLoader([folder, _TEMPLATES]),
@@ -57,6 +55,10 @@ class Pages:
     def door(self) -> HTMLResponse:
         """401: what a person without a key sees; nothing of the request or of the service's data is in it."""
         return self.show("door.html", status=401, headers={"WWW-Authenticate": "Bearer"})
+
+
+def _joined(frames: Path, own: Path) -> str:
+    return "".join(path.read_text(encoding="utf-8") for path in (frames, own) if path == frames or path.exists())
 
 
 def _policy(style: str, script: str) -> str:

@@ -4,4 +4,5 @@ app ── routes ── service ── storage        what a client asks, and w
                     └────── broker ──► worker ── tasks ── batch
 batch ── labeling ── reference (augmentation) ── teachers (rules, or a model) ── judging ── labels
              └────── verification ──► executor
+app ── page_routes ── page_service ── service, storage          the page for people
 """

@@ -11,10 +11,12 @@ from services.contracts import Readiness
 from services.kit.app import build_app
 from services.labeler.broker import Broker, BrokerDownError
 from services.labeler.errors import DatabaseAwayError
+from services.labeler.page_routes import LabelerPage
+from services.labeler.page_service import PageService
 from services.labeler.routes import job_router
 from services.labeler.service import JobService
 from services.labeler.settings import LabelerSettings
-from services.labeler.storage import Database, JobRepository, ResultRepository, TallyRepository
+from services.labeler.storage import BrowsingRepository, Database, JobRepository, ResultRepository, TallyRepository
 from services.labeler.teachers import Allowed
 
 
@@ -23,14 +25,16 @@ def create_app(settings: LabelerSettings | None = None) -> FastAPI:
     settings = settings or LabelerSettings()
     database = Database(settings.database_url)
     broker = Broker(settings)
+    jobs, tallies = JobRepository(database), TallyRepository(database)
     service = JobService(
-        JobRepository(database),
+        jobs,
         ResultRepository(database),
-        TallyRepository(database),
+        tallies,
         broker,
         problems_per_task=settings.problems_per_task,
         allowed=Allowed(settings.teacher_hosts, settings.teacher_key_names),
     )
+    page = LabelerPage(PageService(service, jobs, tallies, BrowsingRepository(database)))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -55,6 +59,7 @@ def create_app(settings: LabelerSettings | None = None) -> FastAPI:
         registry=CollectorRegistry(),
         readiness=readiness,
         lifespan=lifespan,
+        front_page=page.front,
     )
 
 

@@ -16,7 +16,7 @@ from services.labeler.storage import ProgramCount, SplitCount
 _ALIGNED_LEFT = 2
 _SHOWN_REJECTIONS = 200
 _KEPT_PRIVATE = {"base_url", "api_key_env"}
-_MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~$&-])")
+_MARKUP = re.compile(r"([\\`*{}\[\]<>|~$&]|(?<!\w)_|_(?!\w))")
 _RULES = """\
 A record is one program. A *reference* is the problem's own solution: all its steps are positive. A *refactoring*
 that passes every test is positive too. A *mutation* that a test kills has a negative changed step, positive steps

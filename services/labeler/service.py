@@ -8,6 +8,7 @@ from services.contracts import Job, JobRequest, JobsPage, JobStatus, LabelRecord
 from services.kit.errors import BadRequestError, ConflictError, NotFoundError, UnavailableError
 from services.labeler.broker import Broker, BrokerDownError
 from services.labeler.card import render_card
+from services.labeler.cursors import key_of
 from services.labeler.splits import Split
 from services.labeler.storage import JobRepository, KeyTakenError, ResultRepository, TallyRepository
 from services.labeler.teachers import Allowed
@@ -104,7 +105,7 @@ class JobService:
     def mutants(self, job_id: str, limit: int, cursor: str | None) -> MutantsPage:
         """A page of the programs that the job made, with their outcomes."""
         self.get(job_id)
-        return self._results.mutants(job_id, limit, _key(cursor))
+        return self._results.mutants(job_id, limit, key_of(cursor))
 
     def labels(self, job_id: str, split: Split | None) -> Iterator[LabelRecord]:
         """The job's labels so far, or `NotFoundError` at once."""
@@ -150,12 +151,3 @@ def _refuse_impossible(request: JobRequest) -> None:
 def _fingerprint(request: JobRequest) -> str:
     body = request.model_dump_json(exclude={"idempotency_key"})
     return hashlib.sha256(body.encode()).hexdigest()
-
-
-def _key(cursor: str | None) -> tuple[int, int] | None:
-    if cursor is None:
-        return None
-    position, _, number = cursor.partition("-")
-    if not (position.isdecimal() and number.isdecimal()):
-        raise BadRequestError("bad_cursor", "the cursor is not one that this service gave out")
-    return int(position), int(number)

@@ -17,10 +17,11 @@ from services.contracts import ModelInfo, ScoreReply, Segment
 from services.kit.error_replies import retry_headers
 from services.kit.errors import ServiceError
 from services.kit.front_page import FrontPage
+from services.kit.page_text import visible
 from services.kit.pages import Pages
 from services.scorer.models import Models
 from services.scorer.page_form import EXAMPLE, LINK_BYTES, PageForm
-from services.scorer.page_view import names_of, sentence, shown_programs, visible
+from services.scorer.page_view import names_of, sentence, shown_programs
 from services.scorer.service import ScoringService
 
 _TEMPLATES = Path(__file__).parent / "templates"

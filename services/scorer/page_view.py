@@ -4,13 +4,12 @@ The colour of a step is one of eleven levels on either side of one half, orange 
 colour-blind readers can tell apart; the number beside it says all that the colour does.
 """
 
-import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.contracts import ScoredStep, ScoreReply
 from services.kit.errors import ServiceError
+from services.kit.page_text import Part, as_sentence, visible
 
 _LEVELS = 10
 _MEANINGS = {
@@ -20,17 +19,6 @@ _MEANINGS = {
     "last": "the last line",
     "softmin": "the weaker lines weigh more (PURE)",
 }
-_MAY_BE_UNSEEN = re.compile(r"[^\t\n -~]")
-_JOINERS = "\u200c\u200d"
-_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A piece of a step's text; `is_name` where it names a character that would not be seen, e.g. `U+202E`."""
-
-    text: str
-    is_name: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,25 +85,6 @@ def names_of(programs: int) -> list[str]:
     return ["Program A", "Program B"] if programs == 2 else ["Program"]
 
 
-def visible(text: str) -> list[Part]:
-    """`text` with every character that would not be seen, or would move others, replaced by its name.
-
-    Controls, NUL, lone surrogates, bidirectional overrides, zero-width characters; joiners stay, emoji need them.
-    """
-    parts, plain_from = [], 0
-    for found in _MAY_BE_UNSEEN.finditer(text):
-        character = found.group()
-        if character in _JOINERS or unicodedata.category(character) not in _UNSEEN:
-            continue
-        if plain_from < found.start():
-            parts.append(Part(text[plain_from : found.start()]))
-        parts.append(Part(f"U+{ord(character):04X}", is_name=True))
-        plain_from = found.end()
-    if plain_from < len(text):
-        parts.append(Part(text[plain_from:]))
-    return parts
-
-
 def sentence(error: ServiceError, names: Sequence[str]) -> str:
     """What went wrong and what to do, for a person; `names` are those of the programs that were sent."""
     details = error.details if isinstance(error.details, dict) else {}
@@ -129,8 +98,7 @@ def sentence(error: ServiceError, names: Sequence[str]) -> str:
         return "The scorer is busy and its queue is full. Your text is still here: try again in a moment."
     if error.code == "no_model":
         return "Nothing can be scored before a model is loaded. Your text is still here."
-    message = error.message[:1].upper() + error.message[1:]
-    return message if message.endswith((".", "?", "!")) else f"{message}."
+    return as_sentence(error.message)
 
 
 def _row(step: ScoredStep, text: str, *, parts_ways: bool) -> Row:

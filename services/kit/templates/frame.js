@@ -1,9 +1,14 @@
 // The little script of every page. All of it works without, but for two things: a key (no browser sends one by itself) and copying a link.
+// A service's own page.js follows it, and hears "shown" whenever another page has taken this one's place.
 let key = null;
 
+function ask(url, accept, options = {}) {
+  const headers = { Accept: accept, ...(key === null ? {} : { Authorization: `Bearer ${key}` }) };
+  return fetch(url, { headers, cache: "no-store", ...options });
+}
+
 async function visit(url, body) {
-  const headers = { Accept: "text/html", Authorization: `Bearer ${key}` };
-  const reply = await fetch(url, { method: body ? "POST" : "GET", headers, body, cache: "no-store" });
+  const reply = await ask(url, "text/html", { method: body ? "POST" : "GET", body });
   if (reply.status === 401) return "The service does not accept this key.";
   if (!reply.headers.get("Content-Type")?.startsWith("text/html")) {
     const said = await reply.json().catch(() => null);
@@ -14,6 +19,7 @@ async function visit(url, body) {
   document.body.replaceWith(page.body);
   if (reply.url !== location.href) history.pushState(null, "", reply.url);
   offerCopying();
+  document.dispatchEvent(new Event("shown"));
   document.getElementById("main").focus({ preventScroll: true });
   window.scrollTo(0, 0);
   return null;
@@ -39,6 +45,14 @@ async function enter(form) {
   key = null;
 }
 
+async function download(link) {
+  const reply = await ask(link.href, "*/*");
+  if (!reply.ok) return;
+  const file = Object.assign(document.createElement("a"), { href: URL.createObjectURL(await reply.blob()), download: link.download });
+  file.click();
+  URL.revokeObjectURL(file.href);
+}
+
 function offerCopying() {
   if (!navigator.clipboard) return;
   for (const button of document.querySelectorAll("button[data-copies]")) {
@@ -56,14 +70,16 @@ document.addEventListener("submit", (event) => {
   if (!isDoor && key === null) return;
   event.preventDefault();
   if (isDoor) enter(form);
+  else if (form.method === "get") visitOrSay(`${form.action}?${new URLSearchParams(new FormData(form))}`);
   else visitOrSay(form.action, new URLSearchParams(new FormData(form)));
 });
 
 document.addEventListener("click", (event) => {
-  const link = event.target.closest?.("a[href^='?'], a[href='.']");
+  const link = event.target.closest?.("a[href^='?'], a[href='.'], a[download]");
   if (key === null || !link || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  visitOrSay(link.href);
+  if (link.hasAttribute("download")) download(link);
+  else visitOrSay(link.href);
 });
 
 document.addEventListener("keydown", (event) => {

@@ -1,5 +1,6 @@
 """What a job is and made, kept in SQLite or PostgreSQL; nothing outside this package knows SQLAlchemy."""
 
+from services.labeler.storage.browsing import LABELS, BrowsingRepository, SeenProgram, Wanted
 from services.labeler.storage.database import Database
 from services.labeler.storage.jobs import JobRepository, KeyTakenError
 from services.labeler.storage.questions import ModelReply, QuestionRepository, Refusal
@@ -8,6 +9,8 @@ from services.labeler.storage.tally import ProgramCount, SplitCount, TallyReposi
 from services.labeler.storage.work import PendingProblem, WorkRepository
 
 __all__ = [
+    "LABELS",
+    "BrowsingRepository",
     "Database",
     "JobRepository",
     "KeyTakenError",
@@ -17,7 +20,9 @@ __all__ = [
     "QuestionRepository",
     "Refusal",
     "ResultRepository",
+    "SeenProgram",
     "SplitCount",
     "TallyRepository",
+    "Wanted",
     "WorkRepository",
 ]

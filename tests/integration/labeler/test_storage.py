@@ -25,6 +25,8 @@ from services.contracts import (
 from services.labeler.recipe import LabelledProblem, LabelledProgram
 from services.labeler.splits import split_of
 from services.labeler.storage import (
+    LABELS,
+    BrowsingRepository,
     Database,
     JobRepository,
     KeyTakenError,
@@ -32,6 +34,7 @@ from services.labeler.storage import (
     ResultRepository,
     SplitCount,
     TallyRepository,
+    Wanted,
     WorkRepository,
 )
 from services.labeler.storage.tables import Base
@@ -279,3 +282,33 @@ def test_counts_are_those_of_the_programs_whatever_their_split(database, jobs, w
     assert (recipe["license"], recipe["teacher"]["kind"]) == ("MIT", "rules")
     assert set(recipe["versions"]) == {"linewise", "python", "libcst"}
     assert jobs.recipe("unknown") == {}
+
+
+WANTED = [
+    Wanted(),
+    *(Wanted(label=label) for label in (*LABELS, "nonsense")),
+    *(Wanted(outcome=outcome) for outcome in (*Outcome, "nonsense")),
+    Wanted(origin="mutation", verdict="wrong_answer"),
+    Wanted(origin="reference"),
+    Wanted(operator="negated_condition", label="unknown"),
+    Wanted(operator="no such operator"),
+]
+
+
+def test_what_is_browsed_is_what_is_counted_and_stands_beside_its_reference(database, jobs, work):
+    browsing, tallies = BrowsingRepository(database), TallyRepository(database)
+    job_id, other = jobs.create(request("a", "b", "c"), ""), jobs.create(request("a"), "")
+    for name, positions in ((job_id, (0, 1, 2)), (other, (0,))):
+        work.start(name)
+        for position in positions:
+            work.finish(name, position, LABELLED)
+    counts = tallies.programs(job_id)
+    for wanted in WANTED:
+        found = browsing.page(job_id, wanted, 100, None)
+        assert len(found) == sum(one.programs for one in counts if wanted.takes(one)), wanted
+    everything = browsing.page(job_id, Wanted(), 100, None)
+    assert [one.key for one in everything] == [(position, number) for position in range(3) for number in range(1, 6)]
+    assert [one.label for one in everything[:5]] == ["negative", "unknown", "none", "none", "positive"]
+    assert {(one.reference, one.prompt) for one in everything[:5]} == {("x = 0", "Do a.")}
+    pages = [browsing.page(job_id, Wanted(), 4, after) for after in (None, everything[3].key, everything[14].key)]
+    assert pages == [everything[:4], everything[4:8], []]

@@ -63,9 +63,9 @@ def test_splits_operators_and_verdicts_are_counted(card):
         ["all", "7", "1", "1,335", "4,009", "1,230", "192"],
     ]
     assert rows_below(card, "Operators") == [
-        ["mutation", r"a\_op", "1,240", "1,230", "10", "0", "0", "1,230"],
-        ["mutation", r"b\_op", "6", "0", "0", "4", "2", "0"],
-        ["refactoring", r"c\_op", "100", "1", "99", "0", "0", "99"],
+        ["mutation", "a_op", "1,240", "1,230", "10", "0", "0", "1,230"],
+        ["mutation", "b_op", "6", "0", "0", "4", "2", "0"],
+        ["refactoring", "c_op", "100", "1", "99", "0", "0", "99"],
     ]
     assert ["mutation", "runtime_error", "0", "0", "30"] in rows_below(card, "Verdicts")
 
@@ -86,7 +86,7 @@ def test_seed_settings_versions_and_licence_are_there_and_where_the_teacher_live
     assert "secret" not in card
     assert "KEY" not in card
     assert card.startswith('---\nlicense: "cc-by-4.0"\n')
-    assert r"Licence of the problems: CC\-BY\-4.0." in card
+    assert "Licence of the problems: CC-BY-4.0." in card
     assert rows_below(card, "Rejected problems") == [["p9", "fails its own tests"]]
 
 
@@ -105,7 +105,7 @@ def test_a_job_that_has_made_nothing_has_a_card():
 
 
 @pytest.mark.parametrize(
-    "text", ["<img src=x>", "a|b\n| c |", "# head", "[l](http://x)", "`code`", "**b**", "--- \n---", "&lt;"]
+    "text", ["<img src=x>", "a|b\n| c |", "# head", "[l](http://x)", "`code`", "**b**", "_i_", "--- \n---", "&lt;"]
 )
 def test_text_of_strangers_stays_text(text):
     rejected = [Rejected(id=text, reason=text)]

@@ -6,7 +6,8 @@ import pytest
 
 from services.contracts import ScoredStep, ScoreReply, Segment, StepKind, split_steps
 from services.kit.errors import NotFoundError, OverloadedError, TooLargeError, UnavailableError
-from services.scorer.page_view import Part, Row, names_of, sentence, shown_programs, visible
+from services.kit.page_text import Part
+from services.scorer.page_view import Row, names_of, sentence, shown_programs
 from services.scorer.replies import aggregate
 
 
@@ -41,17 +42,6 @@ def reply(code: str, scores: Sequence[float], segment: Segment = Segment.LINE) -
 )
 def test_a_colour_is_a_side_of_one_half_and_a_distance_from_it(score: float | None, colour: str) -> None:
     assert Row("1", [], score, False).colour == colour
-
-
-@pytest.mark.parametrize("character", ["\0", "\x1b", "\u202e", "\u2066", "\u200b", "\ufeff", "\u2028", "\ud800"])
-def test_a_character_that_would_not_be_seen_is_named(character: str) -> None:
-    parts = visible(f"a{character}b")
-    assert parts == [Part("a"), Part(f"U+{ord(character):04X}", is_name=True), Part("b")]
-
-
-@pytest.mark.parametrize("text", ["a\tb", "naïve — 漢字", "👩\u200d🔬", "one\ntwo", "<b>&amp;"])
-def test_all_other_text_stays_as_it_is(text: str) -> None:
-    assert visible(text) == [Part(text)]
 
 
 def test_a_program_has_its_lines_its_weakest_one_and_its_figures() -> None:
