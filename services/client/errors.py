@@ -31,7 +31,9 @@ class RequestError(LinewiseError):
 
 
 class NoAnswerError(LinewiseError):
-    """The service gave no answer; there is nothing to learn from."""
+    """The service gave no answer; there is nothing to learn from. For `retry_after_s` it asked to be left alone."""
+
+    retry_after_s: float = 0.0
 
 
 class UnreachableError(NoAnswerError):

@@ -171,7 +171,9 @@ def _failure(response: httpx.Response) -> LinewiseError:
         code, message, details = "unknown", f"HTTP {status} from {response.request.url}", None
     kinds = {429: OverloadedError, 503: UnavailableError, 504: DeadlineExceededError}
     if status in kinds:
-        return kinds[status](message)
+        failure = kinds[status](message)
+        failure.retry_after_s = _retry_after_s(response)
+        return failure
     return ServerError(message) if status >= 500 else RequestError(status, code, message, details)
 
 

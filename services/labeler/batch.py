@@ -1,8 +1,8 @@
 """Works on a batch of a job's problems: what a task of the queue does, without the queue.
 
 It may be killed anywhere and run again: a finished problem is kept in one transaction and never done twice. A problem
-that fails in a way nobody foresaw is rejected by name, so that it can hold up neither its job nor the queue. A database
-that is away is waited for without end, for nothing can be done without it. docs/adr/0037.
+that fails in a way nobody foresaw is rejected by name, and a job that can't be read fails, so that neither can hold up
+the queue. A database that is away is waited for without end, for nothing can be done without it. docs/adr/0037.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from services.labeler.verification import Executor, Verifier
 
 logger = logging.getLogger(__name__)
 
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.25, 4.0
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 4.0
 
 
 async def label_batch(
@@ -48,6 +48,9 @@ async def label_batch(
             return await batch.label(positions)
         except DatabaseAwayError as error:
             logger.warning("the database is away", extra={"wait_s": wait_s, "error": error.message})
+        except Exception as error:
+            logger.exception("a job could not be worked on", extra={"job_id": job_id})
+            return work.fail_job(job_id, f"the labeler failed at it: {type(error).__name__}")
         await asyncio.sleep(wait_s)
         wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
 

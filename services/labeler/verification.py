@@ -1,7 +1,8 @@
 """Has programs run by the executor, and does not give up lightly.
 
 Programs travel in chunks. A reply of `internal_error` is asked for again and in the end left unanswered (None):
-it is our failure, never a label. An executor that is away is waited for, with back-off, for as long as `patience_s`.
+it is our failure, never a label. An executor that is away is waited for, with back-off, for as long as `patience_s`;
+one that is busy (429) as long as it takes. If it answers others and never these programs, they are what is wrong.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import islice
 from typing import Protocol
 
-from services.client.errors import NoAnswerError, RequestError
+from services.client.errors import NoAnswerError, OverloadedError, RequestError
 from services.contracts import ExecuteReply, ExecuteRequest, Verdict
 from services.labeler.errors import ExecutorLostError, JobCancelledError, UnusableProblemError
 
@@ -21,6 +22,10 @@ CHUNK_PROGRAMS = 50
 CHUNK_CHARACTERS = 4_000_000
 _ATTEMPTS_AT_INTERNAL_ERRORS = 3
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 8.0
+_TOO_LARGE = 413
+_ABOUT_THE_PROGRAMS = frozenset({400, _TOO_LARGE, 422})
+_NOTHING = ExecuteRequest(code="", tests=["pass"])
+"""A program that any executor which runs programs at all can run."""
 
 
 class Executor(Protocol):
@@ -43,7 +48,7 @@ class Verifier:
         Raises:
             JobCancelledError: somebody cancelled the job meanwhile.
             ExecutorLostError: no answer for `patience_s` seconds.
-            UnusableProblemError: the executor refuses these programs.
+            UnusableProblemError: the executor refuses these programs, or can't answer them.
         """
         replies: list[ExecuteReply | None] = [None] * len(programs)
         for _ in range(_ATTEMPTS_AT_INTERNAL_ERRORS):
@@ -54,20 +59,47 @@ class Verifier:
         return replies
 
     async def _ask(self, programs: Sequence[ExecuteRequest]) -> list[ExecuteReply]:
-        wait_s, deadline = _FIRST_WAIT_S, time.monotonic() + self._patience_s
+        """The replies to one chunk, or to its halves where the executor's queue does not hold it whole."""
+        try:
+            return await self._ask_patiently(programs)
+        except RequestError as error:
+            if error.status not in _ABOUT_THE_PROGRAMS:
+                raise ExecutorLostError(f"the executor refused the labeler: {error.message}") from error
+            if error.status != _TOO_LARGE or len(programs) == 1:
+                raise UnusableProblemError(f"the executor refused it: {error.message}") from error
+        middle = len(programs) // 2
+        return [*await self._ask(programs[:middle]), *await self._ask(programs[middle:])]
+
+    async def _ask_patiently(self, programs: Sequence[ExecuteRequest]) -> list[ExecuteReply]:
+        wait_s, deadline, suspected = _FIRST_WAIT_S, time.monotonic() + self._patience_s, False
         while True:
             if self._is_cancelled():
                 raise JobCancelledError
             try:
                 return await self._executor.execute_batch(programs)
-            except RequestError as error:
-                raise UnusableProblemError(f"the executor refused it: {error.message}") from error
             except NoAnswerError as error:
-                if time.monotonic() + wait_s > deadline:
-                    raise ExecutorLostError(f"the executor gave no answer: {error}") from error
-                logger.warning("the executor gave no answer", extra={"wait_s": wait_s, "error": type(error).__name__})
-            await asyncio.sleep(wait_s)
+                failure = error
+            pause_s = max(wait_s, failure.retry_after_s)
+            if isinstance(failure, OverloadedError):
+                deadline = time.monotonic() + pause_s + self._patience_s
+            elif suspected:
+                raise UnusableProblemError(f"the executor answers others, but not its programs: {failure}")
+            elif time.monotonic() + pause_s > deadline:
+                await self._require_executor(failure)
+                suspected = True
+                continue
+            logger.warning("the executor gave no answer", extra={"wait_s": pause_s, "error": type(failure).__name__})
+            await asyncio.sleep(pause_s)
             wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+
+    async def _require_executor(self, failure: NoAnswerError) -> None:
+        """Raise `ExecutorLostError` unless the simplest program is run."""
+        try:
+            [reply] = await self._executor.execute_batch([_NOTHING])
+        except NoAnswerError:
+            reply = None
+        if reply is None or reply.verdict is not Verdict.ACCEPTED:
+            raise ExecutorLostError(f"the executor gave no answer: {failure}") from failure
 
 
 def _chunks(indices: Sequence[int], programs: Sequence[ExecuteRequest]) -> Iterator[list[int]]:

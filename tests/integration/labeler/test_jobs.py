@@ -1,7 +1,5 @@
 """Jobs from `POST /jobs` to their labels, through real processes: Redis, Celery workers, the executor."""
 
-import os
-import signal
 from collections import Counter
 
 import httpx
@@ -78,31 +76,6 @@ def assert_follows_the_label_rules(record: LabelRecord) -> None:
         assert set(marks[changed + 1 :]) <= {None}
         assert [index for index, mark in enumerate(marks) if mark == 1] == [at for at in code if at < changed]
         assert record.killed_by is not None
-
-
-@pytest.mark.slow
-async def test_a_killed_worker_loses_and_doubles_nothing(client, settings, start_worker, wait_until, problems):
-    many = [problem.model_copy(update={"id": f"{problem.id}-{number}"}) for number in range(3) for problem in problems]
-    request = JobRequest(name="many", problems=many, augmented_tests=4)
-    worker = start_worker(settings)
-    undisturbed = await finished(client, await client.create_job(request))
-    job = await client.create_job(request)
-    async for event in client.events(job.id):
-        if event.problems.done >= 2:
-            break
-    os.killpg(worker.pid, signal.SIGKILL)
-    worker.wait()
-    halfway = await client.job(job.id)
-    assert halfway.status is JobStatus.RUNNING
-
-    start_worker(settings)
-    disturbed = await finished(client, job)
-    assert disturbed.model_copy(update=vars_of_time(undisturbed)) == undisturbed
-    assert await labels_of(client, disturbed) == await labels_of(client, undisturbed)
-
-
-def vars_of_time(job):
-    return {"id": job.id, "created_at": job.created_at, "finished_at": job.finished_at}
 
 
 async def test_cancelling_stops_a_job_and_keeps_it_stopped(client, settings, start_worker, problems):

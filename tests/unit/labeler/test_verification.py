@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.client.errors import RequestError, UnreachableError
+from services.client.errors import DeadlineExceededError, OverloadedError, RequestError, UnreachableError
 from services.contracts import ExecuteReply, ExecuteRequest, Verdict
 from services.labeler.errors import ExecutorLostError, JobCancelledError, UnusableProblemError
 from services.labeler.verification import CHUNK_PROGRAMS, Verifier
@@ -58,7 +58,7 @@ async def test_an_executor_that_comes_back_is_waited_for():
 
 async def test_an_executor_that_stays_away_is_given_up():
     with pytest.raises(ExecutorLostError, match="away"):
-        await verifier(ScriptedExecutor(UnreachableError("away")), patience_s=0).run(programs(1))
+        await verifier(ScriptedExecutor(*[UnreachableError("away")] * 2), patience_s=0).run(programs(1))
 
 
 async def test_a_refusal_is_the_problems_fault_and_is_not_repeated():
@@ -66,6 +66,42 @@ async def test_a_refusal_is_the_problems_fault_and_is_not_repeated():
     with pytest.raises(UnusableProblemError, match="wall_s is above 60"):
         await verifier(executor).run(programs(1))
     assert len(executor.batches) == 1
+
+
+async def test_a_busy_executor_is_waited_for_however_long_and_as_long_as_it_asks():
+    busy = OverloadedError("full")
+    busy.retry_after_s = 0.6
+    executor = ScriptedExecutor(busy, busy)
+    [reply] = await verifier(executor, patience_s=0).run(programs(1))
+    assert reply.verdict is Verdict.ACCEPTED
+
+
+async def test_programs_that_alone_get_no_answer_are_what_is_rejected():
+    late = DeadlineExceededError("300 s")
+    executor = ScriptedExecutor(late, Verdict.ACCEPTED, late)
+    with pytest.raises(UnusableProblemError, match="answers others, but not its programs: 300 s"):
+        await verifier(executor, patience_s=0).run(programs(7))
+    assert executor.batches == [7, 1, 7]
+
+
+async def test_an_executor_whose_sandbox_fails_at_everything_is_lost():
+    executor = ScriptedExecutor(UnreachableError("away"), Verdict.INTERNAL_ERROR)
+    with pytest.raises(ExecutorLostError):
+        await verifier(executor, patience_s=0).run(programs(1))
+
+
+async def test_a_chunk_that_the_executors_queue_can_never_hold_is_halved():
+    too_large = RequestError(413, "batch_too_large", "send at most 2")
+    executor = ScriptedExecutor(too_large, too_large)
+    assert len(await verifier(executor).run(programs(5))) == 5
+    assert executor.batches == [5, 2, 1, 1, 3]
+    with pytest.raises(UnusableProblemError, match="send at most 2"):
+        await verifier(ScriptedExecutor(too_large)).run(programs(1))
+
+
+async def test_an_executor_that_refuses_the_labeler_itself_is_lost():
+    with pytest.raises(ExecutorLostError, match="no such key"):
+        await verifier(ScriptedExecutor(RequestError(401, "unauthorized", "no such key"))).run(programs(1))
 
 
 async def test_nothing_is_run_for_a_cancelled_job():
