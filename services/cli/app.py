@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from services.cli.commands import demo, execute, label, operators, problems, score, serve, train, up, worker
+from services.cli.commands import (
+    compare_teachers,
+    demo,
+    execute,
+    label,
+    operators,
+    problems,
+    score,
+    serve,
+    train,
+    up,
+    worker,
+)
 from services.cli.console import put, say
 from services.cli.failures import sentence_and_code
 
@@ -58,6 +70,7 @@ execute.register(app)
 score.register(app)
 label.register(app)
 operators.register(app)
+compare_teachers.register(app)
 problems.register(app)
 train.register(app)
 demo.register(app)

@@ -21,6 +21,9 @@ _EPILOG = """
 
   linewise label mbpp:601-700 -o labels.jsonl --mutants-per-step 2 --format trl
 
+  linewise label problems.jsonl -o labels.jsonl --teacher openai --teacher-url https://api.deepseek.com/v1
+  --teacher-model deepseek-chat --teacher-key-env DEEPSEEK_API_KEY --teacher-max-requests 2000
+
   linewise label problems.jsonl -o labels.parquet --format parquet --card README.md --license MIT
 
 A line of PROBLEMS.jsonl is {"id": ..., "prompt": ..., "solution": ..., "tests": \\["assert f(1) == 2", ...]}.
@@ -37,7 +40,15 @@ def register(app: typer.Typer) -> None:
 def _label(
     problems: Annotated[str, typer.Argument(metavar="PROBLEMS", help="A JSONL file, or a set: see `problems`.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; it appears whole or not at all.")],
-    teacher: Annotated[Literal["rules"], typer.Option(help="Who changes the lines.")] = "rules",
+    teacher: Annotated[
+        str, typer.Option(help="Who changes the lines: rules, openai, rollout, or a YAML or JSON file that tells all.")
+    ] = "rules",
+    teacher_url: Annotated[
+        str | None, typer.Option(help="An OpenAI-compatible server, such as http://127.0.0.1:8000/v1.")
+    ] = None,
+    teacher_model: Annotated[str | None, typer.Option(help="The model's name there.")] = None,
+    teacher_key_env: Annotated[str | None, typer.Option(help="The variable that holds its key.")] = None,
+    teacher_max_requests: Annotated[int | None, typer.Option(min=0, help="Ask no more than so often.")] = None,
     mutants_per_step: Annotated[int, typer.Option(min=0, help="Mutants of each line.")] = 4,
     refactorings_per_step: Annotated[int, typer.Option(min=0, help="Refactorings of each line.")] = 2,
     augmented_tests: Annotated[int, typer.Option(min=0, help="New tests for each problem.")] = 32,
@@ -56,12 +67,14 @@ def _label(
 ) -> None:
     from services.cli.console import say
     from services.cli.labeling import export, follow, save_card
+    from services.cli.teacher_options import allowances, read_teacher
     from services.contracts import JobRequest, Segment
     from trainer.problems import license_of, load_problems
 
     request = JobRequest(
         name=Path(problems).stem,
         problems=load_problems(problems),
+        teacher=read_teacher(teacher, teacher_url, teacher_model, teacher_key_env, teacher_max_requests),
         mutants_per_step=mutants_per_step,
         refactorings_per_step=refactorings_per_step,
         augmented_tests=augmented_tests,
@@ -71,7 +84,7 @@ def _label(
     )
     for file in filter(None, (output, card)):
         file.parent.mkdir(parents=True, exist_ok=True)
-    with _labeler() as url:
+    with _labeler(allowances(request.teacher)) as url:
         job = follow(url, request)
         _show(job)
         if job.status != "succeeded":
@@ -83,8 +96,11 @@ def _label(
 
 
 @contextmanager
-def _labeler() -> Iterator[str]:
-    """The URL of the labeler that the environment names, or of one started for the block's time."""
+def _labeler(allowances: dict[str, str]) -> Iterator[str]:
+    """The URL of the labeler that the environment names, or of one started for the block's time.
+
+    One that asks a model keeps its database in the data folder, for its replies were paid for.
+    """
     if url := os.environ.get("LINEWISE_LABELER_URL"):
         yield url
         return
@@ -92,9 +108,13 @@ def _labeler() -> Iterator[str]:
 
     from services.cli.ports import free_ports
     from services.cli.running import running
-    from services.cli.stack import Stack, redis_url_from_environment
+    from services.cli.stack import Stack, data_dir_from_environment, redis_url_from_environment
 
     redis_url = redis_url_from_environment()
+    if any(allowances.values()):
+        kept = f"sqlite:///{data_dir_from_environment().resolve() / 'labeler.db'}"
+        for name, value in {**allowances, "LINEWISE_DATABASE_URL": kept}.items():
+            os.environ.setdefault(name, value)
     with tempfile.TemporaryDirectory(prefix="linewise-") as folder:
         executor_port, labeler_port = free_ports(2)
         stack = Stack(Path(folder), executor_port=executor_port, labeler_port=labeler_port, redis_url=redis_url)
@@ -120,6 +140,15 @@ def _show(job: "Job") -> None:
         str(labels.positive + labels.negative),
         f"{labels.positive} positive, {labels.negative} negative (and {labels.unknown} unknown)",
     )
+    if taught := job.teaching.questions:
+        table.add_row("questions", str(taught), _taught(job))
     for rejected in job.rejected:
         table.add_row("rejected", rejected.id, rejected.reason)
     stdout().print(table)
+
+
+def _taught(job: "Job") -> str:
+    taught = job.teaching
+    tokens = taught.prompt_tokens + taught.completion_tokens
+    paid = f"{taught.requests} paid for, {tokens} tokens, cost {taught.cost:.2f}"
+    return f"{paid}; {taught.malformed} malformed, {taught.unanswered} unanswered"

@@ -13,7 +13,19 @@ QUICK = [
     [],
     *(
         [name]
-        for name in ("up", "serve", "worker", "execute", "score", "label", "operators", "problems", "train", "demo")
+        for name in (
+            "up",
+            "serve",
+            "worker",
+            "execute",
+            "score",
+            "label",
+            "operators",
+            "compare-teachers",
+            "problems",
+            "train",
+            "demo",
+        )
     ),
     *(["serve", name] for name in ("scorer", "executor", "labeler")),
 ]

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from fastapi import FastAPI, Request
 
 GOOD = {
     "id": "good",
@@ -46,3 +47,41 @@ def command_line(pid: str) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
     except OSError:
         return ""
+
+
+def test_a_model_teaches_its_replies_are_kept_and_two_files_are_compared(linewise, serve, tmp_path):
+    """The second run asks nothing, though its services are new; the key is in neither output."""
+    asked: list[str | None] = []
+    app = FastAPI()
+
+    @app.post("/v1/chat/completions")
+    async def answer(request: Request) -> dict[str, object]:
+        asked.append(request.headers.get("authorization"))
+        code = GOOD["solution"].replace("x > high", "x < high")
+        message = {"role": "assistant", "content": f"```python\n{code}```"}
+        return {"choices": [{"message": message, "finish_reason": "stop"}]}
+
+    (tmp_path / "p.jsonl").write_text(json.dumps(GOOD) + "\n")
+    teacher = ("--teacher", "openai", "--teacher-url", f"{serve(app)}/v1", "--teacher-model", "m")
+    key = ("--teacher-key-env", "MY_KEY", "--teacher-max-requests", "100")
+    first = linewise("label", "p.jsonl", "-o", "taught.jsonl", *teacher, *key, MY_KEY="sk-secret")
+    assert first.returncode == 0, first.stderr
+    assert set(asked) == {"Bearer sk-secret"}
+    assert f"{len(asked)} paid for" in first.stdout
+    assert "sk-secret" not in first.stdout + first.stderr
+
+    questions = len(asked)
+    second = linewise("label", "p.jsonl", "-o", "again.jsonl", *teacher, *key, MY_KEY="sk-secret")
+    assert "0 paid for" in second.stdout
+    assert len(asked) == questions
+    assert (tmp_path / "again.jsonl").read_text() == (tmp_path / "taught.jsonl").read_text()
+
+    assert linewise("label", "p.jsonl", "-o", "rules.jsonl").returncode == 0
+    compared = linewise("compare-teachers", "rules.jsonl", "taught.jsonl", "--json")
+    figures = json.loads(compared.stdout)
+    assert figures["same_steps"]["both_positive"] >= 4
+    assert figures["places"]["compared"] == 4
+    assert {row["teacher"] for row in figures["b"]["operators"]} == {"openai:m"}
+    assert "openai:m" in linewise("compare-teachers", "rules.jsonl", "taught.jsonl").stdout
+    broken = linewise("compare-teachers", "rules.jsonl", "p.jsonl")
+    assert (broken.returncode, "line 1: no label record" in broken.stderr) == (2, True)
