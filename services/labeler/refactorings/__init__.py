@@ -8,6 +8,7 @@ from services.labeler.refactorings.comparisons import (
     ImplicitRangeStart,
     MirroredComparison,
 )
+from services.labeler.refactorings.expressions import ComprehensionAsCall, SquareAsProduct
 from services.labeler.refactorings.strings import FormatToFString
 from services.labeler.refactorings.variables import ExtractedCondition, ExtractedResult, RenamedVariable
 from services.labeler.rule import Rule
@@ -27,5 +28,7 @@ REFACTORINGS: tuple[Rule, ...] = (
     ContractedIncrement(),
     UnrolledComprehension(),
     FormatToFString(),
+    SquareAsProduct(),
+    ComprehensionAsCall(),
 )
 """All refactorings, in the order in which a place is offered to them."""
