@@ -32,7 +32,9 @@ class JobRequest(Request):
     segment: Segment = Segment.LINE
     mutants_per_step: int = Field(4, ge=0)
     refactorings_per_step: int = Field(2, ge=0)
-    augmented_tests: int = Field(32, ge=0, description="New tests a problem, made from its own by mutating arguments.")
+    augmented_tests: int = Field(
+        32, ge=0, le=1000, description="New tests a problem, made from its own by mutating arguments."
+    )
     seed: int = 0
     license: str | None = Field(
         None, min_length=1, max_length=100, description="Of the problems, for the data card.", examples=["CC-BY-4.0"]

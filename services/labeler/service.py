@@ -4,11 +4,13 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 
+from pydantic_core import PydanticSerializationError
+
 from services.contracts import Job, JobRequest, JobsPage, JobStatus, LabelRecord, MutantsPage
 from services.kit.errors import BadRequestError, ConflictError, NotFoundError, UnavailableError
 from services.labeler.broker import Broker, BrokerDownError
 from services.labeler.card import render_card
-from services.labeler.cursors import key_of
+from services.labeler.cursors import check_job_cursor, key_of
 from services.labeler.splits import Split
 from services.labeler.storage import JobRepository, KeyTakenError, ResultRepository, TallyRepository
 from services.labeler.teachers import Allowed
@@ -88,17 +90,19 @@ class JobService:
 
     def get(self, job_id: str) -> Job:
         """The job, or `NotFoundError`."""
-        job = self._jobs.get(job_id)
+        job = None if "\x00" in job_id else self._jobs.get(job_id)
         if job is None:
             raise NotFoundError("unknown_job", f"there is no job {job_id!r}")
         return job
 
     def page(self, status: JobStatus | None, limit: int, cursor: str | None) -> JobsPage:
-        """The newest jobs first."""
+        """The newest jobs first, or `BadRequestError` for a cursor that nobody gave out."""
+        check_job_cursor(cursor)
         return self._jobs.page(status, limit, cursor)
 
     def cancel(self, job_id: str) -> Job:
         """Cancel a job and return it; one that is over stays as it is."""
+        self.get(job_id)
         self._jobs.cancel(job_id)
         return self.get(job_id)
 
@@ -137,6 +141,12 @@ class JobService:
 
 
 def _refuse_impossible(request: JobRequest) -> None:
+    try:
+        request.model_dump_json()
+    except PydanticSerializationError as error:
+        raise BadRequestError(
+            "not_unicode", "the request holds half a surrogate pair, which is no character"
+        ) from error
     counts = Counter(problem.id for problem in request.problems)
     if repeated := [problem_id for problem_id, count in counts.items() if count > 1]:
         shown = ", ".join(map(repr, repeated[:5]))
