@@ -99,8 +99,10 @@ def quicken(model: nn.Module, *, int8: bool) -> None:
         return
     kind: Matrix = Int8Linear if int8 else PackedLinear
     narrowest = 0 if int8 else _PACKED_WIDTH
-    for parent in list(model.modules()):
-        for name, layer in list(parent.named_children()):
+    parents = [module for module in model.modules() if not isinstance(module, nn.Linear | Conv1D)]
+    for parent in parents:
+        for name in list(dict(parent.named_children())):
+            layer = getattr(parent, name)
             if isinstance(layer, nn.Linear | Conv1D) and _is_wide(layer, narrowest):
                 setattr(parent, name, kind(_weight(layer), _detached(layer.bias)))
 

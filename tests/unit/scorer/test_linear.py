@@ -1,3 +1,5 @@
+import weakref
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -80,3 +82,20 @@ def test_gpt2s_layers_are_replaced_though_they_lie_the_other_way_round(width: in
     assert not any(isinstance(module, Conv1D) for module in model.modules())
     assert type(model.classifier) is nn.Linear
     assert torch.allclose(model(input_ids=ids).logits, before, atol=0.05 if int8 else 1e-5)
+
+
+def test_a_replaced_layer_is_gone_before_the_next_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No second copy of a model's weights, not even while it is made fast."""
+    model = nn.Sequential(*(nn.Linear(512, 512) for _ in range(4)))
+    weights = [weakref.ref(layer.weight) for layer in model]
+    alive: list[int] = []
+
+    class Counting(PackedLinear):
+        def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+            super().__init__(weight, bias)
+            alive.append(sum(weight() is not None for weight in weights))
+
+    monkeypatch.setattr(linear, "PackedLinear", Counting)
+    quicken(model, int8=False)
+    assert alive == [4, 3, 2, 1]
+    assert not any(weight() for weight in weights)
