@@ -19,6 +19,7 @@ from services.contracts import ExecuteReply, ExecuteRequest, Verdict
 
 OURS = "linewise"
 CLIENTS = 8
+BATCHES_AT_ONCE = 2
 CORES = len(os.sched_getaffinity(0))
 WAYS = {"alone": 1, "in batches": CORES, f"{CLIENTS} clients": CLIENTS}
 """How programs are asked for, with how many a peer then checks at once."""
@@ -103,17 +104,23 @@ class Ours:
         return Measure(way, OURS, len(requests), passed, seconds, latencies)
 
     async def batches(self, requests: Sequence[ExecuteRequest]) -> list[ExecuteReply]:
-        """The replies, asked for in batches one after another."""
+        """The replies, asked for in batches."""
         return (await self._in_batches(requests))[1]
 
     async def _in_batches(self, requests: Sequence[ExecuteRequest]) -> Run:
-        replies: list[ExecuteReply] = []
+        """Some batches under way at a time, as the trainer and the callables of `services.client` ask."""
+        batches = [requests[start : start + self._batch] for start in range(0, len(requests), self._batch)]
+        turns = asyncio.Semaphore(BATCHES_AT_ONCE)
         async with self._client() as client:
+
+            async def ask(batch: Sequence[ExecuteRequest]) -> list[ExecuteReply]:
+                async with turns:
+                    return await client.execute_batch(batch)
+
             await client.ready()
             began = time.perf_counter()
-            for start in range(0, len(requests), self._batch):
-                replies += await client.execute_batch(requests[start : start + self._batch])
-            return time.perf_counter() - began, replies, []
+            answers = await asyncio.gather(*map(ask, batches))
+            return time.perf_counter() - began, [reply for answer in answers for reply in answer], []
 
     async def _one_by_one(self, requests: Sequence[ExecuteRequest], clients: int) -> Run:
         """Each client, on a connection of its own, posts a program after another until none is left."""
