@@ -168,9 +168,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--alone", type=int, default=50, help="of the sample, run one at a time; default: 50")
     parser.add_argument("--repeats", type=int, default=4, help="times that ours runs what a peer runs once; default: 4")
     parser.add_argument("--mbpp", type=int, help="the first so many tasks for the rate on MBPP; default: all")
-    parser.add_argument(
-        "--batch", type=int, default=50, help="programs a batch, two of which are under way"
-    )
+    parser.add_argument("--batch", type=int, default=50, help="programs a batch, two of which are under way")
     parser.add_argument("--seed", type=int, default=0, help="of the sample and the programs of 20 tests")
     parser.add_argument("--endurance", type=int, default=2000, help="programs of that part; the target: 100000")
     parser.add_argument("--endurance-from", type=int, default=0, help="go on from so many, with --url and --pid")
