@@ -107,7 +107,8 @@ def main() -> None:
     print(f"  mutants {job.mutants.model_dump()}, labels {job.labels.model_dump()}")
     print(f"  {whole.verified.rate:.1f} verified mutants/s")
     print(f"  peak resident memory of a worker's process: {memory_mb:.0f} MB, of {len(whole.peaks)}")
-    print(f"<= {TARGET_S:.0f} s: {told(whole.seconds <= TARGET_S)}; <= {TARGET_MEMORY_MB} MB: {told(memory_mb <= 400)}")
+    print(f"<= {TARGET_S:.0f} s: {told(whole.seconds <= TARGET_S)}")
+    print(f"<= {TARGET_MEMORY_MB} MB: {told(memory_mb <= TARGET_MEMORY_MB)}")
     print(f"sample of {len(sample)}: {ours.verified.mutants} mutants, {ours.verified.rate:.1f}/s")
     for name, run in PEERS.items():
         if arguments.peers is None or not installed(arguments.peers, name):
@@ -116,7 +117,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="linewise-peer-") as place:
             peer = run(arguments.peers.absolute(), Path(place) / name, sample)
         ratio = ours.verified.rate / peer.rate
-        print(f"  {name}: {peer.mutants} mutants, {peer.rate:.1f}/s; ours x {ratio:.1f}, >= 20: {told(ratio >= 20)}")
+        print(
+            f"  {name}: {peer.mutants} mutants, {peer.rate:.1f}/s; ours x {ratio:.1f}, >= {TARGET_RATIO:.0f}: {told(ratio >= TARGET_RATIO)}"
+        )
 
 
 if __name__ == "__main__":

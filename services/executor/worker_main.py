@@ -70,6 +70,12 @@ def _answer(line: Line, worker: LocalWorker, body: bytes) -> tuple[bytes, bytes]
         done = worker.do(unpack(body), line.is_spoken_to)
     except SandboxError as error:
         return FAILED, str(error).encode()
-    except Exception:
-        return CRASHED, traceback.format_exc().encode()
+    except Exception as error:
+        return CRASHED, _account(error).encode()
     return DONE, CHILDREN.pack(done.children) + done.reply.model_dump_json().encode()
+
+
+def _account(error: Exception) -> str:
+    """Where it was raised and its type; its message may quote what was submitted, which no log is to hold."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    return f"Traceback (most recent call last):\n{frames}{type(error).__name__}"
