@@ -11,7 +11,7 @@ class PrmConfig:
     labels: tuple[Path, ...]
     """Label files (JSONL, from `linewise label` or the labeler's jobs); several are joined."""
     backbone: str = "small"
-    """`tiny`, `small` or `base`, built from nothing; or a checkpoint folder or name, e.g. microsoft/unixcoder-base."""
+    """`tiny`, `small` or `base`, built from nothing; or a checkpoint: a folder, microsoft/unixcoder-base, smollm2."""
     run_dir: Path = Path("runs/prm")
     """Where config, metrics and report go."""
     checkpoint: Path | None = None

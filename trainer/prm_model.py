@@ -24,6 +24,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from services.contracts.prm_checkpoint import GOLDEN_FILE, Calibration, Conventions, GoldenScores
 from trainer.errors import PolicyError
+from trainer.policies.gguf import checkpoint_folder
 from trainer.prm_data import Node, Tree
 from trainer.prm_tree import Batch, collate, pack_tree
 from trainer.tokenizers import train_bpe
@@ -136,6 +137,7 @@ def _from_nothing(sizes: dict[str, Any], texts: Iterable[str], vocabulary: int, 
 
 def _load(name: str) -> Backbone:
     disable_progress_bar()  # type: ignore[no-untyped-call]
+    name = str(checkpoint_folder(name))
     try:
         config = AutoConfig.from_pretrained(name, **_labels())
         if hasattr(config, "is_decoder"):

@@ -1,4 +1,4 @@
-"""Policies from a checkpoint folder or a name, and small ones from nothing."""
+"""Policies from a checkpoint folder, a name or a GGUF file, and small ones from nothing."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 
 from trainer.errors import PolicyError
+from trainer.policies.gguf import checkpoint_folder
 from trainer.policies.models import ModelPolicy
 
 Kind = Literal["t5", "llama"]
@@ -27,11 +28,13 @@ def load_policy(
 ) -> ModelPolicy:
     """The policy in a folder, or of that name on the model hub; its kind is read from its configuration.
 
-    `dtype` overrides the checkpoint's own: float16, as CodeT5+ is stored, is unusable on a CPU.
+    `smollm2` and `gguf:FILE` are converted at first (`trainer.policies.gguf`). `dtype` overrides the checkpoint's own:
+    float16, as CodeT5+ is stored, is unusable on a CPU.
 
     Raises:
         PolicyError: there is no such checkpoint, or it cannot be read.
     """
+    path_or_name = checkpoint_folder(path_or_name)
     place = str(path_or_name)
     if _is_path(path_or_name) and not (Path(place) / "config.json").is_file():
         raise PolicyError(f"there is no checkpoint in {place!r} (no config.json)")

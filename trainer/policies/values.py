@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModel
 
 from trainer.errors import PolicyError
+from trainer.policies.gguf import checkpoint_folder
 from trainer.policies.models import ModelPolicy
 
 _HEAD_FILE = "value_head.safetensors"
@@ -37,6 +38,7 @@ class ValueModel(torch.nn.Module):
         Raises:
             PolicyError: nothing can be loaded, or its vocabulary is not the policy's.
         """
+        folder = checkpoint_folder(folder)
         try:
             backbone = AutoModel.from_pretrained(str(folder), dtype=dtype)
         except (OSError, ValueError) as error:
