@@ -28,6 +28,9 @@ def running(stack: Stack) -> Iterator[Supervisor]:
 
 def _use_accepted_key() -> None:
     """Where the services will want a key and none is set to be sent, send the first that they accept."""
-    accepted = os.environ.get("LINEWISE_API_KEYS", "").split(",")[0].strip()
-    if accepted:
-        os.environ.setdefault("LINEWISE_API_KEY", accepted)
+    if os.environ.get("LINEWISE_API_KEY") or os.environ.get("LINEWISE_API_KEY_FILE"):
+        return
+    if accepted := os.environ.get("LINEWISE_API_KEYS", "").split(",")[0].strip():
+        os.environ["LINEWISE_API_KEY"] = accepted
+    elif file := os.environ.get("LINEWISE_API_KEYS_FILE"):
+        os.environ["LINEWISE_API_KEY_FILE"] = file

@@ -48,10 +48,9 @@ class ServiceClient:
         self.base_url = (base_url or default_url(self.service)).rstrip("/")
         self.timeout_s = timeout_s
         self._retry = retry or RetryPolicy()
-        key = api_key or default_api_key()
+        self._api_key = api_key
         self._http = httpx.AsyncClient(
             base_url=self.base_url,
-            headers={"Authorization": f"Bearer {key}"} if key else {},
             limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
             trust_env=False,
         )
@@ -108,9 +107,18 @@ class ServiceClient:
         self, method: str, path: str, content: str | None, query: Mapping[str, Any] | None, deadline: float
     ) -> httpx.Response:
         left_s = max(0.0, deadline - time.monotonic())
-        headers = _headers(content) | self._headers_within(left_s)
+        headers = self._headers(content) | self._headers_within(left_s)
         async with self._errors_by_name(), asyncio.timeout(left_s):
             return await self._http.request(method, path, content=content, params=query, headers=headers, timeout=None)
+
+    def _headers(self, content: str | None) -> dict[str, str]:
+        """The key is looked up for each attempt: the file that it may stand in may have changed."""
+        headers = dict(_JSON) if content is not None else {}
+        if key := self._api_key or default_api_key():
+            headers["Authorization"] = f"Bearer {key}"
+        if request_id := current_request_id.get():
+            headers[HEADER] = request_id
+        return headers
 
     def _headers_within(self, left_s: float) -> dict[str, str]:
         """Headers of an attempt that has so many seconds; a service that can be told them overrides this."""
@@ -122,7 +130,7 @@ class ServiceClient:
         timeout = httpx.Timeout(self.timeout_s)
         async with (
             self._errors_by_name(),
-            self._http.stream("GET", path, params=query, headers=_headers(None), timeout=timeout) as response,
+            self._http.stream("GET", path, params=query, headers=self._headers(None), timeout=timeout) as response,
         ):
             if not response.is_success:
                 await response.aread()
@@ -145,13 +153,6 @@ class ServiceClient:
         except httpx.TransportError as error:
             message = f"no answer from the {self.service} at {self.base_url}: {error or type(error).__name__}"
             raise UnreachableError(message) from error
-
-
-def _headers(content: str | None) -> dict[str, str]:
-    headers = dict(_JSON) if content is not None else {}
-    if request_id := current_request_id.get():
-        headers[HEADER] = request_id
-    return headers
 
 
 def _parse(reply: type[Answer], response: httpx.Response) -> Answer:

@@ -26,7 +26,7 @@ class Executor:
         self._settings = settings
         self._pool = pool
         self._metrics = metrics
-        self.by_key = bool(settings.api_keys)
+        self.by_key = settings.wants_keys
         """Whether clients are told apart by their keys, and not by their addresses."""
 
     @property

@@ -15,6 +15,7 @@ from services.kit.error_replies import DOCUMENTED, install_error_replies
 from services.kit.errors import StartupError
 from services.kit.front_page import FrontPage
 from services.kit.health import ReadinessCheck, health_router
+from services.kit.keys import Keys
 from services.kit.observe import Observe, RequestMetrics
 from services.kit.settings import ServiceSettings
 
@@ -36,6 +37,9 @@ def build_app(
 
     `app.state.drain` is the `Drain` that `services.kit.server` begins on SIGTERM. `GET /` shows `front_page` to
     those who prefer HTML, and name and version as JSON to all others.
+
+    Raises:
+        StartupError: the file of keys cannot be read, or holds none.
     """
     info = ServiceInfo(name=name, version=version("linewise"))
     drain = Drain()
@@ -56,8 +60,9 @@ def build_app(
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
-    if settings.api_keys:
-        app.add_middleware(BearerAuth, keys=settings.api_keys, door=front_page.door if front_page else None)
+    if settings.wants_keys:
+        keys = Keys(settings.api_keys, settings.api_keys_file)
+        app.add_middleware(BearerAuth, keys=keys, door=front_page.door if front_page else None)
     app.add_middleware(Observe, metrics=RequestMetrics(registry))
     return app
 

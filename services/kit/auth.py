@@ -1,15 +1,14 @@
 """Bearer keys: off with none set, constant-time, never logged; a person at `GET /` is asked for one on a page."""
 
-import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from pydantic import SecretStr
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.kit.error_replies import error_response
 from services.kit.errors import ServiceError
+from services.kit.keys import Keys
 from services.kit.negotiation import prefers_html
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -21,10 +20,10 @@ class BearerAuth:
     `door` makes the 401 that those get who ask `GET /` for HTML; the error body goes to all others.
     """
 
-    def __init__(self, app: ASGIApp, *, keys: Sequence[SecretStr], door: Callable[[], Response] | None = None) -> None:
+    def __init__(self, app: ASGIApp, *, keys: Keys, door: Callable[[], Response] | None = None) -> None:
         self._app = app
         self._door = door
-        self._keys = [key.get_secret_value().encode() for key in keys]
+        self._keys = keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in OPEN_PATHS or self._accepts(Headers(scope=scope)):
@@ -39,6 +38,4 @@ class BearerAuth:
 
     def _accepts(self, headers: Headers) -> bool:
         scheme, _, token = headers.get("Authorization", "").partition(" ")
-        sent = token.strip().encode()
-        matches = [hmac.compare_digest(sent, key) for key in self._keys]
-        return scheme.lower() == "bearer" and any(matches)
+        return scheme.lower() == "bearer" and self._keys.accepts(token.strip())

@@ -48,11 +48,11 @@ def run(app: FastAPI, *, host: str, port: int, settings: ServiceSettings) -> Non
 
 def refuse_open_door(host: str, settings: ServiceSettings) -> None:
     """Raise `StartupError` if strangers could call this service."""
-    if settings.api_keys or settings.allow_anonymous or _is_loopback(host):
+    if settings.wants_keys or settings.allow_anonymous or _is_loopback(host):
         return
     raise StartupError(
-        f"refusing to listen on {host} without keys: set LINEWISE_API_KEYS, "
-        "or LINEWISE_ALLOW_ANONYMOUS=1 where the network is trusted"
+        f"refusing to listen on {host} without keys: set LINEWISE_API_KEYS "
+        "or LINEWISE_API_KEYS_FILE, or LINEWISE_ALLOW_ANONYMOUS=1 where the network is trusted"
     )
 
 

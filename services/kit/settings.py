@@ -4,10 +4,12 @@ A service's own settings subclass `ServiceSettings` with a prefix of its own; th
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from services.kit.secret_files import SecretFiles
 
 MEBIBYTE = 1024 * 1024
 
@@ -17,8 +19,14 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="LINEWISE_", populate_by_name=True, frozen=True, extra="ignore")
 
+    in_files: ClassVar[tuple[str, ...]] = ()
+    """Fields that may stand in a file instead, which their variable with `_FILE` behind it names."""
+
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field((), validation_alias="LINEWISE_API_KEYS")
-    """Keys a client may send, separated by commas; none means that auth is off."""
+    """Keys a client may send, separated by commas; none, here and in the file, means that auth is off."""
+
+    api_keys_file: Path | None = Field(None, validation_alias="LINEWISE_API_KEYS_FILE")
+    """Further keys, one a line; read again when the file changes (`services.kit.keys`)."""
 
     allow_anonymous: bool = Field(False, validation_alias="LINEWISE_ALLOW_ANONYMOUS")
     """Listen on a public address without keys."""
@@ -37,9 +45,31 @@ class ServiceSettings(BaseSettings):
     data_dir: Path = Field(Path(".linewise"), validation_alias="LINEWISE_DATA_DIR")
     """Where the database, the embedded Redis and job artefacts live."""
 
+    @property
+    def wants_keys(self) -> bool:
+        """Whether auth is on."""
+        return bool(self.api_keys) or self.api_keys_file is not None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then files that the environment names."""
+        return init_settings, env_settings, SecretFiles(settings_cls, cls.in_files)
+
     @field_validator("api_keys", mode="before")
     @classmethod
     def _split_at_commas(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(key.strip() for key in value.split(",") if key.strip())
         return value
+
+    @field_validator("api_keys_file", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value

@@ -1,7 +1,7 @@
 """The settings of the labeler and of its workers: `LINEWISE_LABELER_` and the name, in capitals."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
@@ -25,6 +25,8 @@ class LabelerSettings(ServiceSettings):
     """The defaults are a SQLite file and the embedded Redis of `linewise up`, both in `data_dir`."""
 
     model_config = SettingsConfigDict(env_prefix="LINEWISE_LABELER_")
+
+    in_files: ClassVar[tuple[str, ...]] = ("database_url", "redis_url")
 
     database_url: str = Field(default_factory=_sqlite_url, validation_alias="LINEWISE_DATABASE_URL", repr=False)
     """`sqlite:///file` or `postgresql://user:password@host/name`."""

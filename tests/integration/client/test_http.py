@@ -4,6 +4,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI, Request, Response
@@ -12,6 +13,7 @@ from services.client import (
     DeadlineExceededError,
     ExecutorClient,
     LabelerClient,
+    LinewiseError,
     RequestError,
     RetryPolicy,
     ServerError,
@@ -154,3 +156,22 @@ async def test_a_retried_job_carries_the_same_idempotency_key(serve: Serve) -> N
     assert len(keys) == 2
     assert keys[0] == keys[1]
     assert keys[0]
+
+
+async def test_the_key_of_a_file_is_looked_up_for_each_request(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "keys"
+    monkeypatch.setenv("LINEWISE_API_KEY_FILE", str(file))
+    script = Scripted(*(Response(ACCEPTED) for _ in range(4)))
+    async with ExecutorClient(serve(script.app)) as client:
+        for text in ("# the first counts\n\nold\nnew\n", "new\n"):
+            file.write_text(text)
+            await client.execute(REQUEST)
+        file.write_text("# none\n")
+        with pytest.raises(LinewiseError, match="holds no key"):
+            await client.execute(REQUEST)
+        monkeypatch.setenv("LINEWISE_API_KEY", "plain")
+        await client.execute(REQUEST)
+    sent = [request.headers["Authorization"] for request in script.requests]
+    assert sent == ["Bearer old", "Bearer new", "Bearer plain"]

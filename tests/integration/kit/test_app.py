@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -107,6 +108,20 @@ async def test_with_keys_all_but_health_readiness_and_metrics_want_one(serve: Se
             assert ErrorReply.model_validate_json(answer.content).error.code == "unauthorized"
         for key in ("one", "two"):
             assert (await client.get("/", headers={"Authorization": f"Bearer {key}"})).status_code == 200
+
+
+async def test_keys_are_rotated_by_their_file_while_it_serves(serve: Serve, tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text("old\nnew\n")
+
+    async def statuses() -> list[int]:
+        headers = ({"Authorization": f"Bearer {key}"} for key in ("fixed", "old", "new"))
+        return [(await client.get("/", headers=sent)).status_code for sent in headers]
+
+    async with httpx.AsyncClient(base_url=serve(an_app(api_keys="fixed", api_keys_file=file))) as client:
+        assert await statuses() == [200, 200, 200]
+        file.write_text("new\n")
+        assert await statuses() == [200, 401, 200]
 
 
 async def test_a_body_over_the_limit_is_413_announced_or_not(serve: Serve) -> None:

@@ -3,19 +3,20 @@
 from typing import Any
 
 import pytest
-from pydantic_settings import BaseSettings
 
 from services.client.endpoints import DEFAULT_URLS
 from services.executor.settings import ExecutorSettings
+from services.kit.settings import ServiceSettings
 from services.labeler.settings import LabelerSettings
 from services.scorer.settings import ScorerSettings
 
-CLIENT = {"LINEWISE_API_KEY", *(f"LINEWISE_{name.upper()}_URL" for name in DEFAULT_URLS)}
+CLIENT = {"LINEWISE_API_KEY", "LINEWISE_API_KEY_FILE", *(f"LINEWISE_{name.upper()}_URL" for name in DEFAULT_URLS)}
 
 
-def _variables(settings: type[BaseSettings]) -> set[str]:
+def _variables(settings: type[ServiceSettings]) -> set[str]:
     prefix = settings.model_config["env_prefix"]
-    return {str(it.validation_alias or f"{prefix}{name}".upper()) for name, it in settings.model_fields.items()}
+    named = {name: str(it.validation_alias or f"{prefix}{name}".upper()) for name, it in settings.model_fields.items()}
+    return {*named.values(), *(f"{named[name]}_FILE" for name in settings.in_files)}
 
 
 KNOWN = {

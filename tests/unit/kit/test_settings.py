@@ -1,6 +1,10 @@
 """Settings come from the environment, and the shared names stay the same for every service."""
 
+from pathlib import Path
+from typing import ClassVar
+
 import pytest
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.kit.errors import StartupError
@@ -13,14 +17,17 @@ class OwnSettings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="LINEWISE_OWN_")
 
+    in_files: ClassVar[tuple[str, ...]] = ("queue_url",)
+
     workers: int = 1
+    queue_url: str = Field("local", validation_alias="LINEWISE_QUEUE_URL")
 
 
 def test_keys_are_split_at_commas_and_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LINEWISE_API_KEYS", "one, two,")
+    monkeypatch.setenv("LINEWISE_API_KEYS", "eins, zwei,")
     settings = ServiceSettings()
-    assert [key.get_secret_value() for key in settings.api_keys] == ["one", "two"]
-    assert "one" not in repr(settings)
+    assert [key.get_secret_value() for key in settings.api_keys] == ["eins", "zwei"]
+    assert "eins" not in repr(settings)
 
 
 def test_a_service_has_its_own_prefix_and_the_shared_names(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,4 +50,27 @@ def test_loopback_needs_no_keys(host: str) -> None:
 
 def test_keys_or_an_explicit_wish_open_a_public_address() -> None:
     refuse_open_door("0.0.0.0", ServiceSettings(api_keys="k"))
+    refuse_open_door("0.0.0.0", ServiceSettings(api_keys_file="keys"))
     refuse_open_door("0.0.0.0", ServiceSettings(allow_anonymous=True))
+
+
+def test_a_secret_may_stand_in_a_file_and_the_plain_variable_counts_before_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "url").write_text("redis://:secret@queue\n")
+    monkeypatch.setenv("LINEWISE_QUEUE_URL_FILE", str(tmp_path / "url"))
+    assert OwnSettings().queue_url == "redis://:secret@queue"
+    monkeypatch.setenv("LINEWISE_QUEUE_URL", "redis://other")
+    assert OwnSettings().queue_url == "redis://other"
+    assert OwnSettings(queue_url="redis://given").queue_url == "redis://given"
+
+
+def test_a_secrets_file_that_is_not_there_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LINEWISE_QUEUE_URL_FILE", str(tmp_path / "none"))
+    with pytest.raises(StartupError, match=r"LINEWISE_QUEUE_URL_FILE .* No such file"):
+        OwnSettings()
+
+
+def test_an_empty_name_of_a_key_file_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINEWISE_API_KEYS_FILE", "")
+    assert not ServiceSettings().wants_keys
