@@ -1,16 +1,19 @@
 """Batched decoding with a key-value cache.
 
 Not `generate`: a published checkpoint brings its own warpers (top-k, repetition penalty) that would make the sampled
-distribution another than the one whose log-probabilities PPO takes; here it is the model's own, and the random
-numbers come from one generator. Leaves out: beams, stop strings, static caches.
+distribution another than the one whose log-probabilities PPO takes; here it is the model's own, and whoever calls says
+where the random numbers come from. Leaves out: beams, stop strings, static caches.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
 from trainer.policies.layouts import Layout
+
+Pick = Callable[[torch.Tensor, int], torch.Tensor]
+"""From logits `[batch, vocabulary]` and the number of tokens before them to one token a row, `[batch]`."""
 
 
 @torch.no_grad()
@@ -22,17 +25,15 @@ def decode(
     eos_id: int,
     pad_id: int,
     max_new_tokens: int,
-    temperature: float,
-    top_p: float,
-    generator: torch.Generator | None,
+    pick: Pick,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Ids `[batch, response]` and mask (True up to and with the first `eos_id`), stopping when every row has ended."""
     inputs = layout.opening(model, prompts)
     alive = torch.ones(len(prompts), dtype=torch.bool, device=model.device)
     ids, mask = [], []
-    for _ in range(max_new_tokens):
+    for step in range(max_new_tokens):
         outputs = model(**inputs, use_cache=True)
-        tokens = choose(outputs.logits[:, -1].float(), temperature, top_p, generator)
+        tokens = pick(outputs.logits[:, -1].float(), step)
         tokens = torch.where(alive, tokens, pad_id)
         ids.append(tokens)
         mask.append(alive)
@@ -59,10 +60,11 @@ def choose(
     return (probabilities / clocks).argmax(dim=-1)
 
 
-def nucleus(probabilities: torch.Tensor, top_p: float) -> torch.Tensor:
+def nucleus(probabilities: torch.Tensor, top_p: float | torch.Tensor) -> torch.Tensor:
     """Zero all but the smallest set of tokens whose probability reaches `top_p`; at least the likeliest stays.
 
-    Holtzman et al. 2020, https://arxiv.org/abs/1904.09751. The rest is not normalised again: the race needs no sum.
+    `top_p` is one number, or one a row, `[batch, 1]`. Holtzman et al. 2020, https://arxiv.org/abs/1904.09751. The rest
+    is not normalised again: the race needs no sum.
     """
     ordered, order = probabilities.sort(dim=-1, descending=True)
     before = ordered.cumsum(dim=-1) - ordered

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from trainer.policies.decoding import decode
+from trainer.policies.decoding import choose, decode
 from trainer.policies.layouts import DecoderOnly, EncoderDecoder, Layout, pad_rows
 from trainer.policies.protocol import Responses, Span
 from trainer.policies.spans import TokenSpans
@@ -42,6 +42,7 @@ class ModelPolicy:
         top_p: float = 1.0,
         seed: int | None = None,
     ) -> Responses:
+        generator = None if seed is None else torch.Generator(self.device).manual_seed(seed)
         ids, mask = decode(
             self.model,
             self.layout,
@@ -49,9 +50,7 @@ class ModelPolicy:
             eos_id=self.tokenizer.eos_token_id,
             pad_id=self.tokenizer.pad_token_id,
             max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            generator=None if seed is None else torch.Generator(self.device).manual_seed(seed),
+            pick=lambda logits, _: choose(logits, temperature, top_p, generator),
         )
         rows = [row[real].tolist() for row, real in zip(ids, mask, strict=True)]
         return Responses(

@@ -1,4 +1,4 @@
-"""`linewise serve scorer|executor|labeler`: one service in this process, for containers and for the supervisor."""
+"""`linewise serve scorer|executor|labeler|policy`: one service in this process, for containers and the supervisor."""
 
 from importlib import import_module
 from pathlib import Path
@@ -36,6 +36,7 @@ def register(app: typer.Typer) -> None:
     group.command("scorer", help="Scores for every line of a program, from the checkpoints given.")(_scorer)
     group.command("executor", help="Verdicts for programs and their tests.")(_executor)
     group.command("labeler", help="Labelling jobs; wants Redis, and a `linewise worker` to do them.")(_labeler)
+    group.command("policy", help="Completions of a policy, for `label --teacher rollout`.")(_policy)
     app.add_typer(group, name="serve")
 
 
@@ -68,6 +69,25 @@ def _labeler(
     from services.labeler.settings import LabelerSettings
 
     _serve("labeler", host, port, LabelerSettings())
+
+
+def _policy(
+    folder: Annotated[Path, typer.Argument(help="A policy's checkpoint folder.", metavar="DIR")],
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8004,
+    threads: Annotated[int, typer.Option(min=1, help="Threads that compute.")] = 1,
+) -> None:
+    import torch
+
+    from services.cli.policy_server.app import create_app
+    from services.kit.server import bind, refuse_open_door, run
+    from services.kit.settings import ServiceSettings
+
+    settings = ServiceSettings()
+    refuse_open_door(host, settings)
+    bind(host, port).close()
+    torch.set_num_threads(threads)
+    run(create_app(folder, settings), host=host, port=port, settings=settings)
 
 
 def _serve(name: str, host: str, port: int, settings: "ServiceSettings") -> None:
