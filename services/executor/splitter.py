@@ -17,7 +17,7 @@ from services.executor.conditions import NotSplittableError, Source, Split
 from services.executor.inlining import inline_check
 from services.executor.naming import read_scope
 from services.executor.parsing import PARSE_ERRORS, parse_statements, walk
-from services.executor.plain import split_plain
+from services.executor.plain import split_literals, split_plain
 from services.executor.plans import Check, Plan
 from services.executor.sandbox import Step
 from services.executor.unrolling import unroll
@@ -34,6 +34,8 @@ def split_assert(code: str, setup: str = "") -> Plan:
     try:
         if len(code) + len(setup) > _MOST_CHARACTERS:
             raise ValueError("too long to be split")
+        if not setup and (plan := split_literals(code)):
+            return plan
         before = parse_statements(setup) if setup else []
         body = parse_statements(code)
         source = Source(code)
