@@ -49,6 +49,9 @@ class Output(Source):
 
     def cut(self) -> tuple[str, bool]:
         """One test's output as text, and whether it was cut; what lies behind its mark stays for the next."""
+        if self._buffer.startswith(self._mark):  # nothing was printed, as in most tests
+            del self._buffer[: len(self._mark)]
+            return "", False
         end = self._buffer.find(self._mark)
         length = len(self._buffer) if end < 0 else end
         text = self._buffer[: min(length, self._most)].decode("utf-8", "replace")

@@ -6,7 +6,7 @@ honest verdict; a program that is run whole (`stdio`) has a child for each test.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import takewhile
 
 from services.contracts import (
@@ -23,8 +23,6 @@ from services.executor.judge import Judgement, judge_ending, judge_plan, judge_s
 from services.executor.parsing import parse_literal
 from services.executor.sandbox import Bounds, Cause, Ending, Phase, Report, Sandbox, Session, Step, Usage
 from services.executor.splitter import split_assert, split_call
-
-_MEASURED = [field.name for field in fields(Usage)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +130,21 @@ class _Examination:
 
     def _add(self, question: _Question, judgement: Judgement, usage: Usage | None) -> None:
         verdict, error = judgement
-        measured = {name: getattr(usage, name) for name in _MEASURED} if usage else {}
-        self.results.append(TestResult(verdict=verdict, assurance=question.assurance, error=error, **measured))
+        if usage is None:
+            result = TestResult(verdict=verdict, assurance=question.assurance, error=error)
+        else:
+            result = TestResult(
+                verdict=verdict,
+                assurance=question.assurance,
+                wall_s=usage.wall_s,
+                cpu_s=usage.cpu_s,
+                memory_bytes=usage.memory_bytes,
+                stdout=usage.stdout,
+                stderr=usage.stderr,
+                truncated=usage.truncated,
+                error=error,
+            )
+        self.results.append(result)
 
 
 def _question(test: TestCase, setup: str) -> _Question:

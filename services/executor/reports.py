@@ -11,7 +11,7 @@ from typing import Any
 from services.executor.capture import Source
 from services.executor.sandbox import Failure
 
-_parse_json = json.JSONDecoder().decode
+_read_json = json.JSONDecoder().raw_decode
 MAX_REPORTS_BYTES = 32 * 1024 * 1024
 """What one child may report in all."""
 
@@ -77,19 +77,15 @@ class Reports(Source):
         if not line.startswith(self._secret):
             return None
         try:
-            return _said(_parse_json(line[len(self._secret) :].decode()))
+            text = line[len(self._secret) :].decode()
+            report, end = _read_json(text)
+            return _said(report) if end == len(text) else None
         except (ValueError, TypeError, RecursionError):
             return None
 
 
 def _said(report: object) -> Said | None:
     match report:
-        case ["compiled"]:
-            return Compiled()
-        case ["loaded"]:
-            return Loaded()
-        case ["compile" | "load", failure]:
-            return Broken(_failure(failure))
         case [
             "test",
             int() as number,
@@ -101,6 +97,12 @@ def _said(report: object) -> Said | None:
         ]:
             done = None if failure is None else _failure(failure)
             return Answered(number, tuple(values), done, _plausible(wall_s), _plausible(cpu_s), max(0, memory_bytes))
+        case ["compiled"]:
+            return Compiled()
+        case ["loaded"]:
+            return Loaded()
+        case ["compile" | "load", failure]:
+            return Broken(_failure(failure))
     return None
 
 

@@ -28,7 +28,8 @@ class Watch:
         self._child = child
         self._control = control
         most = session.bounds.output_bytes
-        self._outputs = [Output(reader, mark.encode(), most) for reader in (child.stdout, child.stderr)]
+        self._stdout, self._stderr = (Output(reader, mark.encode(), most) for reader in (child.stdout, child.stderr))
+        self._outputs = (self._stdout, self._stderr)
         self._reports = Reports(child.reports, secret.encode())
         self._phase = Phase.COMPILE
         self._cause: Cause | None = None
@@ -69,6 +70,8 @@ class Watch:
         for report in said:
             if self._cause is None:
                 self._take(report, keep_on)
+        if said and self._cause is None:
+            self._restart_clock()
 
     def _take(self, said: Said, keep_on: Callable[[Report], bool]) -> None:
         match said:
@@ -80,8 +83,6 @@ class Watch:
                 self._failure = failure
             case Answered() if said.number == self._tests_done < self._session.tests:
                 self._finish_test(said, keep_on)
-        if self._cause is None:
-            self._restart_clock()
 
     def _finish_test(self, done: Answered, keep_on: Callable[[Report], bool]) -> None:
         self._tests_done += 1
@@ -92,7 +93,7 @@ class Watch:
             self._kill(Cause.STOPPED)
 
     def _usage(self, wall_s: float, cpu_s: float, memory_bytes: int) -> Usage:
-        (stdout, cut), (stderr, cut_too) = (output.cut() for output in self._outputs)
+        (stdout, cut), (stderr, cut_too) = self._stdout.cut(), self._stderr.cut()
         return Usage(wall_s, cpu_s, memory_bytes, stdout, stderr, cut or cut_too)
 
     def _hear(self) -> tuple[int, float, int, Child]:

@@ -60,7 +60,7 @@ LITERALS = [
     "[" * 150 + "]" * 150,
     "[" * 250 + "]" * 250,
 ]
-ANSWERS = [None, True, False, 0, 1, 2, 3.5, "", "a", [], [1], (1,), {1}, {"a": 1}]
+ANSWERS: list[object] = [None, True, False, 0, 1, 2, 3.5, "", "a", [], [1], (1,), {1}, {"a": 1}]
 
 
 def at_a_glance(code: str) -> Plan | None:
