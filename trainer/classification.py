@@ -54,6 +54,7 @@ class Report:
     negative: ClassReport
     positive: ClassReport
     roc_auc: float | None
+    pr_auc_positive: float | None
     pr_auc_negative: float | None
     ece: float
     reliability: list[Bin]
@@ -79,6 +80,7 @@ def classification_report(labels: Labels, scores: Scores, threshold: float = 0.5
         negative=classes[0],
         positive=classes[1],
         roc_auc=float(roc_auc_score(labels, scores)) if both else None,
+        pr_auc_positive=float(average_precision_score(labels, scores)) if both else None,
         pr_auc_negative=float(average_precision_score(1 - labels, 1 - scores)) if both else None,
         ece=expected_calibration_error(labels, scores),
         reliability=reliability(labels, scores),

@@ -2,16 +2,18 @@
 
 From label files to a plain Hugging Face token-classification folder, which the scorer serves as it is. Problems are
 split by the sha256 of their ids into training, validation (early stop, temperature) and held-out (every figure that is
-reported). The parts: `prm_data` (labels as trees of steps), `prm_tree` (trees as tensors), `prm_model` (backbones),
-`prm_training` (the loop), `prm_figures` (what is measured), `prm_golden` (what a loaded copy must say).
+reported). The parts: `prm_data` (labels as trees of steps), `prm_tree` (trees as tensors), `prm_parts` (the split),
+`prm_model` and `prm_layers` (backbones), `prm_training` (the loop), `prm_frozen` and `prm_features` (a classifier on a
+frozen backbone), `prm_figures` and `prm_first_error` (what is measured), `prm_golden` (what a loaded copy must say).
 
     linewise train prm --labels labels.jsonl --run-dir runs/prm
+    linewise train prm --labels labels.jsonl --backbone smollm2 --freeze
 """
 
-import random
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import Protocol
 
 import torch
 
@@ -19,29 +21,36 @@ from services.contracts import Calibration, LabelRecord, Origin
 from trainer.classification import Report, fit_temperature
 from trainer.errors import SettingsError
 from trainer.prm_config import PrmConfig, PrmSummary
-from trainer.prm_data import Split, Tree, build_trees, memoised, read_labels, split_by_problem
-from trainer.prm_figures import AGAINST_REFERENCES, held_out_reports, score_steps
+from trainer.prm_data import read_labels, split_by_problem
+from trainer.prm_figures import AGAINST_REFERENCES, ScoredSteps, held_out_reports
+from trainer.prm_first_error import FirstErrorReport, best_threshold, first_error_report
+from trainer.prm_frozen import FrozenTraining
 from trainer.prm_golden import golden_scores
+from trainer.prm_layers import keep_layers
 from trainer.prm_model import Backbone, build_backbone
+from trainer.prm_parts import Part, Parts, prepare
 from trainer.prm_training import PrmTraining
-from trainer.prm_tree import Pack, pack_tree
 from trainer.report import write_report
 from trainer.runs import Run, replacing
 
 __all__ = ["PrmConfig", "PrmSummary", "train_prm"]
 
-_PACK_TOKENS = 1024
 
+class _Training(Protocol):
+    """What learns: the whole model, or a classifier on a frozen one."""
 
-@dataclass(frozen=True, slots=True)
-class _Data:
-    """Packs of the three parts, and how many problems each has."""
+    epochs: int
+    seconds: float
 
-    train: list[Pack]
-    validation: list[Pack]
-    held_out: list[Pack]
-    problems: list[int]
-    left_out: int
+    @property
+    def iterations(self) -> int:
+        """Batches learnt from, or classifiers fitted."""
+
+    def fit(self) -> None:
+        """Learn; the backbone's model ends with the best weights."""
+
+    def score(self, part: Part) -> ScoredSteps:
+        """What the model says of every labelled step of a part."""
 
 
 def train_prm(config: PrmConfig) -> PrmSummary:
@@ -58,18 +67,27 @@ def train_prm(config: PrmConfig) -> PrmSummary:
     torch.manual_seed(config.seed)
     split = split_by_problem(read_labels(config.labels), config.held_out, config.validation)
     backbone = build_backbone(config.backbone, _texts(split.train), config.vocabulary, config.dropout)
+    if config.layers is not None:
+        keep_layers(backbone.model, config.layers)
     backbone.model.to(config.device)
-    data = _prepare(split, backbone, config)
+    parts = prepare(split, backbone, config)
     with Run(config.run_dir) as run:
         run.write_config(config)
-        training = PrmTraining(backbone, config, data.train, data.validation, run)
+        make = FrozenTraining if config.freeze else PrmTraining
+        training: _Training = make(backbone, config, parts.train, parts.validation, run)
         training.fit()
-        validation = score_steps(backbone, data.validation, config.batch_tokens)
+        validation, held_out = training.score(parts.validation), training.score(parts.held_out)
         temperature = fit_temperature(validation.logits, validation.labels)
-        held_out = score_steps(backbone, data.held_out, config.batch_tokens)
         reports = held_out_reports(held_out, temperature)
         run.write_json("held_out.json", {name: asdict(report) for name, report in reports.items()})
-        summary = _summary(config, run, backbone, data, training, temperature, reports)
+        threshold = best_threshold(parts.validation.programs, validation, temperature)
+        first_error = {
+            name: first_error_report(parts.held_out.programs, held_out, temperature, each)
+            for name, each in (("at_half", 0.5), ("at_validation_threshold", threshold))
+            if each is not None
+        }
+        run.write_json("first_error.json", first_error)
+        summary = _summary(config, run, backbone, parts, training, temperature, reports, [*first_error.values()][-1])
         with replacing(summary.checkpoint) as folder:
             overall = reports["all"]
             golden = golden_scores(backbone, split.held_out, temperature, config.seed)
@@ -84,35 +102,6 @@ def _texts(records: Iterable[LabelRecord]) -> Iterable[str]:
     for record in records:
         if record.origin is Origin.REFERENCE:
             yield f"{record.prompt}\n{record.code}"
-
-
-def _prepare(split: Split, backbone: Backbone, config: PrmConfig) -> _Data:
-    tokenize = memoised(backbone.tokenize)
-    max_tokens = min(config.max_tokens, backbone.max_tokens)
-    parts: list[list[Tree]] = []
-    left_out = 0
-    for records in (_capped(split.train, config), split.validation, split.held_out):
-        trees, too_long = build_trees(records, tokenize, prefix_ids=backbone.prefix_ids, max_tokens=max_tokens)
-        parts.append(trees)
-        left_out += too_long
-    packs = [[pack for tree in trees for pack in pack_tree(tree, _PACK_TOKENS)] for trees in parts]
-    for name, part in zip(("training", "validation", "held-out"), packs, strict=True):
-        if not any(pack.steps for pack in part):
-            raise SettingsError(f"no labels in the {name} part of the problems; give more labels or larger shares")
-    training, validation, held_out = packs
-    return _Data(training, validation, held_out, problems=[len(trees) for trees in parts], left_out=left_out)
-
-
-def _capped(records: Sequence[LabelRecord], config: PrmConfig) -> list[LabelRecord]:
-    """At most `programs_per_problem` records of each problem, chosen by the seed."""
-    if config.programs_per_problem is None:
-        return list(records)
-    by_problem: dict[str, list[LabelRecord]] = {}
-    for record in random.Random(config.seed).sample(records, len(records)):
-        kept = by_problem.setdefault(record.problem_id, [])
-        if len(kept) < config.programs_per_problem:
-            kept.append(record)
-    return [record for kept in by_problem.values() for record in kept]
 
 
 def _calibration(report: Report) -> Calibration:
@@ -138,24 +127,25 @@ def _summary(
     config: PrmConfig,
     run: Run,
     backbone: Backbone,
-    data: _Data,
-    training: PrmTraining,
+    parts: Parts,
+    training: _Training,
     temperature: float,
     reports: dict[str, Report],
+    first_error: FirstErrorReport | None,
 ) -> PrmSummary:
     overall, changed, mutants = reports["all"], reports.get("changed"), reports.get(AGAINST_REFERENCES)
-    train_problems, validation_problems, held_out_problems = data.problems
     return PrmSummary(
         checkpoint=config.checkpoint or run.checkpoint("final"),
         backbone=config.backbone,
+        layers=int(backbone.model.config.num_hidden_layers),
         parameters=int(backbone.model.num_parameters()),
-        train_problems=train_problems,
-        validation_problems=validation_problems,
-        held_out_problems=held_out_problems,
-        train_steps=sum(len(pack.steps) for pack in data.train),
+        train_problems=parts.train.problems,
+        validation_problems=parts.validation.problems,
+        held_out_problems=parts.held_out.problems,
+        train_steps=sum(len(pack.steps) for pack in parts.train.packs),
         held_out_steps=overall.count,
-        left_out_programs=data.left_out,
-        iterations=training.budget.done,
+        left_out_programs=sum(part.left_out for part in (parts.train, parts.validation, parts.held_out)),
+        iterations=training.iterations,
         epochs=training.epochs,
         seconds=training.seconds,
         temperature=temperature,
@@ -165,8 +155,12 @@ def _summary(
         f1_positive=overall.positive.f1,
         f1_negative=overall.negative.f1,
         roc_auc=overall.roc_auc,
+        pr_auc_positive=overall.pr_auc_positive,
+        pr_auc_negative=overall.pr_auc_negative,
         ece=overall.ece,
         changed_accuracy=changed.accuracy if changed else None,
         mutants_accuracy=mutants.accuracy if mutants else None,
         mutants_roc_auc=mutants.roc_auc if mutants else None,
+        first_error_f1=first_error.f1 if first_error else None,
+        first_error_threshold=first_error.threshold if first_error else None,
     )

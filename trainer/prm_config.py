@@ -12,6 +12,12 @@ class PrmConfig:
     """Label files (JSONL, from `linewise label` or the labeler's jobs); several are joined."""
     backbone: str = "small"
     """`tiny`, `small` or `base`, built from nothing; or a checkpoint: a folder, microsoft/unixcoder-base, smollm2."""
+    layers: int | None = None
+    """Keep only the lowest so many layers; `freeze` keeps fewer where validation says so."""
+    freeze: bool = False
+    """Fit a linear classifier alone, on hidden states that the backbone computes once and that are kept on disk."""
+    feature_cache: Path = Path("runs/features")
+    """Where `freeze` keeps the hidden states; runs may share it, and a run that was interrupted goes on from it."""
     run_dir: Path = Path("runs/prm")
     """Where config, metrics and report go."""
     checkpoint: Path | None = None
@@ -44,10 +50,14 @@ class PrmConfig:
     """Weight of the next-token loss on positive steps, for a model built from nothing; 0 turns it off."""
     balanced: bool = True
     """Let wrong steps, reference steps and refactored steps weigh the same in total, however many there are."""
+    soft_labels: bool = False
+    """Learn the share of completions that pass, where a rollout teacher told it, instead of 0 or 1."""
     vocabulary: int = 1500
     """Tokens of the tokenizer of a model built from nothing."""
     max_tokens: int = 1024
     """Longest input; a longer one loses the beginning of its prompt, longer code is left out and counted."""
+    resume: bool = False
+    """Go on behind the last epoch of an interrupted run in `run_dir`."""
     seed: int = 0
     """Decides weights and order (never the split)."""
     device: str = "cpu"
@@ -62,10 +72,12 @@ class PrmSummary:
 
     Each distinct program prefix counts once. `majority` is what always answering the commoner label would reach.
     `changed_*` is of steps that a mutation or a refactoring changed, `mutants_*` of mutants and references.
+    `first_error_f1` is ProcessBench's, at the threshold that validation chose.
     """
 
     checkpoint: Path
     backbone: str
+    layers: int
     parameters: int
     train_problems: int
     validation_problems: int
@@ -83,7 +95,11 @@ class PrmSummary:
     f1_positive: float
     f1_negative: float
     roc_auc: float | None
+    pr_auc_positive: float | None
+    pr_auc_negative: float | None
     ece: float
     changed_accuracy: float | None
     mutants_accuracy: float | None
     mutants_roc_auc: float | None
+    first_error_f1: float | None
+    first_error_threshold: float | None

@@ -8,12 +8,12 @@ gives every prefix the score that it would get alone (`prm_tree`).
 A prefix with contradictory labels loses them. Steps behind a record's last label are dropped. Leaves out tensors.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from services.contracts import LabelRecord, Origin
+from services.contracts import LabelRecord, Origin, Verdict
 from services.contracts.prm_layout import SEPARATOR, InputTooLongError, Tokenize, lay_out
 from services.contracts.splits import percentile_of
 from trainer.problems.files import read_models
@@ -23,13 +23,15 @@ from trainer.problems.files import read_models
 class Node:
     """A step below its parent; `parent` is an index into the tree, None at the root, which holds prefix and prompt.
 
-    `labels` has both values where records contradict each other. `changed` says that some record changed this step.
+    `labels` has both values where records contradict each other, `shares` the soft labels that are to be learnt.
+    `changed` says that some record changed this step.
     """
 
     parent: int | None
     ids: tuple[int, ...]
     depth: int
     labels: set[int] = field(default_factory=set)
+    shares: list[float] = field(default_factory=list)
     origin: Origin | None = None
     operator: str | None = None
     changed: bool = False
@@ -46,13 +48,34 @@ class Node:
         """The one label of this prefix, None where there is none or two."""
         return next(iter(self.labels)) if len(self.labels) == 1 else None
 
+    @property
+    def target(self) -> float | None:
+        """The probability to be learnt: the mean of its soft labels where it has any, else the label."""
+        return sum(self.shares) / len(self.shares) if self.shares else self.label
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A labelled program: its labelled steps up to the first wrong one, or all of them where it is right."""
+
+    steps: tuple[Node, ...]
+
+    @property
+    def wrong(self) -> bool:
+        """Whether it has a wrong step, which is then its last."""
+        return self.steps[-1].label == 0
+
 
 @dataclass(slots=True)
 class Tree:
-    """All programs of one problem, parents before children; `depth` of a node counts the tokens above it."""
+    """All programs of one problem, parents before children; `depth` of a node counts the tokens above it.
+
+    `ends`: the paths, as indices of nodes, of the programs whose first wrong step is known, or that have none.
+    """
 
     problem_id: str
     nodes: list[Node] = field(default_factory=list)
+    ends: set[tuple[int, ...]] = field(default_factory=set)
     _children: dict[tuple[int | None, tuple[int, ...]], int] = field(default_factory=dict)
 
     def child(self, parent: int | None, ids: tuple[int, ...]) -> int:
@@ -63,6 +86,13 @@ class Tree:
             self._children[key] = len(self.nodes)
             self.nodes.append(Node(parent, ids, depth))
         return self._children[key]
+
+    def programs(self) -> Iterator[Program]:
+        """Each distinct program once; one whose last step is contradicted by another record is left out."""
+        for path in sorted(self.ends):
+            nodes = [self.nodes[at] for at in path]
+            if nodes[-1].label is not None:
+                yield Program(tuple(node for node in nodes if node.label is not None))
 
     @property
     def group(self) -> str:
@@ -102,9 +132,17 @@ def split_by_problem(records: Iterable[LabelRecord], held_out: float, validation
 
 
 def build_trees(
-    records: Iterable[LabelRecord], tokenize: Tokenize, *, prefix_ids: Sequence[int], max_tokens: int
+    records: Iterable[LabelRecord],
+    tokenize: Tokenize,
+    *,
+    prefix_ids: Sequence[int],
+    max_tokens: int,
+    soft: bool = False,
 ) -> tuple[list[Tree], int]:
-    """One tree a problem, and how many records were left out because their code alone exceeds `max_tokens`."""
+    """One tree a problem, and how many records were left out because their code alone exceeds `max_tokens`.
+
+    With `soft` their soft labels are targets too.
+    """
     trees: dict[str, Tree] = {}
     too_long = 0
     for record in records:
@@ -113,7 +151,7 @@ def build_trees(
         except InputTooLongError:
             too_long += 1
             continue
-        _insert(trees.setdefault(record.problem_id, Tree(record.problem_id)), record, path)
+        _insert(trees.setdefault(record.problem_id, Tree(record.problem_id)), record, path, soft=soft)
     return list(trees.values()), too_long
 
 
@@ -144,11 +182,21 @@ def _tokens_by_step(
     return [tuple(whole.ids[start:end]) for start, end in pairwise(bounds)]
 
 
-def _insert(tree: Tree, record: LabelRecord, path: Sequence[tuple[int, ...]]) -> None:
+def _insert(tree: Tree, record: LabelRecord, path: Sequence[tuple[int, ...]], *, soft: bool) -> None:
     """Add a record's labelled steps; `path[0]` is the root."""
     at: int | None = None
+    labelled: list[int] = []
+    first_wrong: int | None = None
     for index, ids in enumerate(path, start=-1):
         at = tree.child(at, ids)
-        label = record.steps[index].label if index >= 0 else None
-        if label is not None:
-            tree.nodes[at].learn(label, record, changed=index == record.changed_step)
+        step = record.steps[index] if index >= 0 else None
+        if step is None or step.label is None:
+            continue
+        tree.nodes[at].learn(step.label, record, changed=index == record.changed_step)
+        if soft and step.soft_label is not None:
+            tree.nodes[at].shares.append(step.soft_label)
+        if first_wrong is None:
+            labelled.append(at)
+            first_wrong = at if step.label == 0 else None
+    if first_wrong is not None or (labelled and record.verdict in (None, Verdict.ACCEPTED)):
+        tree.ends.add(tuple(labelled))

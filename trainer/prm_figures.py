@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from services.contracts import Origin
-from trainer.classification import Report, classification_report
+from trainer.classification import Report, Scores, classification_report
 from trainer.prm_data import Node
 from trainer.prm_model import Backbone
 from trainer.prm_tree import IGNORED, Pack, collate, make_batches
@@ -23,35 +23,55 @@ _FEWEST = 5
 
 
 @dataclass(frozen=True, slots=True)
-class ScoredSteps:
-    """Labelled steps, and the model's word on them: `logits` `[steps, 2]`, `labels` and `kinds` `[steps]`."""
+class LabelledSteps:
+    """The labelled steps of some packs, in order: `labels`, `targets` and `kinds` are `[steps]`, as in `Pack`."""
 
-    logits: Tensor
     labels: Tensor
+    targets: Tensor
     kinds: Tensor
     steps: list[Node]
     groups: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class ScoredSteps(LabelledSteps):
+    """Labelled steps and the model's word on them: `logits` `[steps, 2]`."""
+
+    logits: Tensor
+
+    def probabilities(self, temperature: float) -> Scores:
+        """The calibrated scores `[steps]`."""
+        return (self.logits / temperature).softmax(dim=1)[:, 1].double().numpy()
+
+
+def labelled_steps(packs: Sequence[Pack]) -> LabelledSteps:
+    """What the packs say of their labelled steps."""
+    labels, targets, kinds = (
+        torch.cat([getattr(pack, name)[pack.labels != IGNORED] for pack in packs])
+        for name in ("labels", "targets", "kinds")
+    )
+    steps = [step for pack in packs for step in pack.steps]
+    groups = [pack.group for pack in packs for _ in pack.steps]
+    return LabelledSteps(labels, targets, kinds, steps, groups)
+
+
 @torch.no_grad()
 def score_steps(backbone: Backbone, packs: Sequence[Pack], batch_tokens: int) -> ScoredSteps:
-    """Score every labelled step of `packs`."""
+    """Score every labelled step of `packs` by passes of the model."""
     backbone.model.eval()
     pad_id = int(backbone.model.config.pad_token_id or 0)
     logits: list[Tensor] = []
-    labels: list[Tensor] = []
-    kinds: list[Tensor] = []
-    steps: list[Node] = []
-    groups: list[str] = []
+    in_order: list[Pack] = []
     for batch_of in make_batches(packs, batch_tokens):
         batch = collate(batch_of, pad_id, backbone.model.device)
-        counted = batch.labels != IGNORED
-        logits.append(backbone.forward(batch).logits[counted].float().cpu())
-        labels.append(batch.labels[counted].cpu())
-        kinds.append(batch.kinds[counted].cpu())
-        steps += [step for pack in batch_of for step in pack.steps]
-        groups += [pack.group for pack in batch_of for _ in pack.steps]
-    return ScoredSteps(torch.cat(logits), torch.cat(labels), torch.cat(kinds), steps, groups)
+        logits.append(backbone.forward(batch).logits[batch.labels != IGNORED].float().cpu())
+        in_order += batch_of
+    return with_logits(labelled_steps(in_order), torch.cat(logits))
+
+
+def with_logits(steps: LabelledSteps, logits: Tensor) -> ScoredSteps:
+    """`steps` with the logits `[steps, 2]` of a model."""
+    return ScoredSteps(steps.labels, steps.targets, steps.kinds, steps.steps, steps.groups, logits)
 
 
 def held_out_reports(scored: ScoredSteps, temperature: float) -> dict[str, Report]:
@@ -60,11 +80,11 @@ def held_out_reports(scored: ScoredSteps, temperature: float) -> dict[str, Repor
 
     A selection with fewer than 5 steps has no report.
     """
-    scores = (scored.logits / temperature).softmax(dim=1)[:, 1].double().numpy()
+    scores = scored.probabilities(temperature)
     labels = scored.labels.numpy()
     reports = {
         "all": classification_report(labels, scores),
-        "uncalibrated": classification_report(labels, scored.logits.softmax(dim=1)[:, 1].double().numpy()),
+        "uncalibrated": classification_report(labels, scored.probabilities(1.0)),
     }
     for name, places in _selections(scored).items():
         if len(places) >= _FEWEST:

@@ -47,13 +47,25 @@ def _doubt(program: GoldenProgram) -> float:
     return math.fsum(score * (1 - score) for score in program.scores if score is not None)
 
 
-@torch.no_grad()
 def _score(backbone: Backbone, record: LabelRecord, temperature: float) -> GoldenProgram:
     segment = segment_of(record)
-    steps = split_steps(record.code, segment)
+    scores = score_program(backbone, record.prompt, record.code, segment, temperature)
+    return GoldenProgram(prompt=record.prompt, code=record.code, segment=segment, scores=scores)
+
+
+@torch.no_grad()
+def score_program(
+    backbone: Backbone, prompt: str, code: str, segment: Segment, temperature: float
+) -> list[float | None]:
+    """The scores of a program's steps by a plain pass, as the scorer gives them; None for comments and blank steps.
+
+    Raises:
+        InputTooLongError: the model does not take so many tokens.
+    """
+    steps = split_steps(code, segment)
     laid_out = lay_out(
-        record.prompt,
-        [record.code[step.start : step.end] for step in steps],
+        prompt,
+        [code[step.start : step.end] for step in steps],
         backbone.tokenize,
         prefix_ids=backbone.prefix_ids,
         max_tokens=backbone.max_tokens,
@@ -62,12 +74,7 @@ def _score(backbone: Backbone, record: LabelRecord, temperature: float) -> Golde
     ids = torch.tensor([laid_out.ids], device=backbone.model.device)
     logits = backbone.model(ids, attention_mask=torch.ones_like(ids)).logits[0, laid_out.positions]
     scores = (logits.float() / temperature).softmax(dim=1)[:, 1].tolist()
-    return GoldenProgram(
-        prompt=record.prompt,
-        code=record.code,
-        segment=segment,
-        scores=[score if step.kind is StepKind.CODE else None for step, score in zip(steps, scores, strict=True)],
-    )
+    return [score if step.kind is StepKind.CODE else None for step, score in zip(steps, scores, strict=True)]
 
 
 def segment_of(record: LabelRecord) -> Segment:

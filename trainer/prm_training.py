@@ -6,6 +6,7 @@ nothing also learns to predict the tokens of positive steps, which tells it what
 
 import random
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,58 +15,105 @@ from torch.nn.functional import cross_entropy
 
 from trainer.budget import Budget, rate_factor
 from trainer.prm_config import PrmConfig
-from trainer.prm_figures import score_steps
+from trainer.prm_figures import ScoredSteps, score_steps
 from trainer.prm_model import PRESETS, Backbone
+from trainer.prm_parts import Part
 from trainer.prm_tree import IGNORED, KINDS, Batch, Pack, collate, make_batches
 from trainer.progress import Bar, progress_bar
-from trainer.runs import Run
+from trainer.runs import Run, replacing
 
 
 class PrmTraining:
     """The loop over epochs, with the best weights kept in memory."""
 
-    def __init__(
-        self, backbone: Backbone, config: PrmConfig, training: list[Pack], validation: list[Pack], run: Run
-    ) -> None:
+    def __init__(self, backbone: Backbone, config: PrmConfig, training: Part, validation: Part, run: Run) -> None:
         self.epochs = 0
         self._backbone = backbone
         self._config = config
-        self._training = training
-        self._validation = validation
+        self._training = training.packs
+        self._validation = validation.packs
         self._run = run
         self._from_nothing = config.backbone in PRESETS
-        self._weights = kind_weights(training, balanced=config.balanced).to(config.device)
+        self._weights = kind_weights(training.packs, balanced=config.balanced).to(config.device)
         self._rate = config.learning_rate or (2e-3 if self._from_nothing else 5e-5)
         self._optimizer = torch.optim.AdamW(backbone.model.parameters(), weight_decay=config.weight_decay)
-        self._rng = random.Random(config.seed)
-        iterations = round(config.epochs * len(make_batches(training, config.batch_tokens)))
-        self.budget = Budget(iterations, config.max_minutes)
+        self.budget = self._new_budget()
         self.seconds = 0.0
+        self._best_loss, self._best, self._waited = float("inf"), self._snapshot(), 0
 
     def fit(self) -> None:
         """Train until the budget is spent or validation stops getting better; the model ends with its best weights."""
-        best_loss, best, waited = float("inf"), self._snapshot(), 0
+        self._resume()
         with progress_bar("prm", total=100) as bar:
-            while not self.budget.exhausted and waited < self._config.patience:
+            while not self.budget.exhausted and self._waited < self._config.patience:
                 train_loss = self._epoch(bar)
                 self.epochs += 1
                 loss = self._validate(train_loss)
-                waited = waited + 1 if loss >= best_loss else 0
-                if waited == 0:
-                    best_loss, best = loss, self._snapshot()
+                self._waited = self._waited + 1 if loss >= self._best_loss else 0
+                if self._waited == 0:
+                    self._best_loss, self._best = loss, self._snapshot()
+                self._save()
                 bar.move_to(100 * self.budget.fraction, note=f"validation loss {loss:.3f}")
         self.seconds = self.budget.seconds
-        self._backbone.model.load_state_dict(best)
+        self._backbone.model.load_state_dict(self._best)
         self._backbone.model.eval()
+
+    @property
+    def iterations(self) -> int:
+        """Batches learnt from."""
+        return self.budget.done
+
+    def score(self, part: Part) -> ScoredSteps:
+        """Score every labelled step of a part."""
+        return score_steps(self._backbone, part.packs, self._config.batch_tokens)
+
+    def _save(self) -> None:
+        """Keep all that the next epoch depends on; orders and dropout follow from the seed and the epoch."""
+        state = {
+            "model": self._backbone.model.state_dict(),
+            "best": self._best,
+            "optimizer": self._optimizer.state_dict(),
+            "best_loss": self._best_loss,
+            "waited": self._waited,
+            "epochs": self.epochs,
+            "iterations": self.budget.done,
+            "seconds": self.budget.seconds,
+        }
+        with replacing(self._state_folder) as folder:
+            torch.save(state, folder / "state.pt")
+
+    def _resume(self) -> None:
+        """Go on behind the last epoch that was saved, where that is wanted and there is one."""
+        file = self._state_folder / "state.pt"
+        done, spent_s = 0, 0.0
+        if self._config.resume and file.exists():
+            state = torch.load(file, map_location=self._config.device, weights_only=True)
+            self._backbone.model.load_state_dict(state["model"])
+            self._optimizer.load_state_dict(state["optimizer"])
+            self._best, self._best_loss, self._waited = state["best"], state["best_loss"], state["waited"]
+            self.epochs = state["epochs"]
+            done, spent_s = state["iterations"], state["seconds"]
+        self._run.rewind(self.epochs)
+        self.budget = self._new_budget(done=done, spent_s=spent_s)
+
+    def _new_budget(self, *, done: int = 0, spent_s: float = 0.0) -> Budget:
+        iterations = round(self._config.epochs * len(make_batches(self._training, self._config.batch_tokens)))
+        return Budget(iterations, self._config.max_minutes, done=done, spent_s=spent_s)
+
+    @property
+    def _state_folder(self) -> Path:
+        return self._run.checkpoint("last")
 
     def _snapshot(self) -> dict[str, Tensor]:
         return {name: weights.detach().clone() for name, weights in self._backbone.model.state_dict().items()}
 
     def _epoch(self, bar: Bar) -> float:
         """One pass over the training packs, or as much of it as the budget allows; the mean loss."""
+        torch.manual_seed(self._config.seed + self.epochs)
+        rng = random.Random(f"{self._config.seed}, {self.epochs}")
         self._backbone.model.train()
         losses: list[float] = []
-        for packs in make_batches(self._training, self._config.batch_tokens, self._rng):
+        for packs in make_batches(self._training, self._config.batch_tokens, rng):
             losses.append(self._learn(collate(packs, self._pad_id, self._config.device)))
             self.budget.done += 1
             bar.move_to(100 * self.budget.fraction)
@@ -84,7 +132,7 @@ class PrmTraining:
             group["lr"] = self._rate * factor
         language = config.language_weight if self._from_nothing else 0.0
         output = self._backbone.forward(batch, hidden_states=language > 0)
-        loss = step_loss(output.logits, batch.labels, self._weights[batch.kinds])
+        loss = step_loss(output.logits, batch.labels, self._weights[batch.kinds], batch.targets)
         total = loss + language * language_loss(model, output.hidden_states[-1], batch) if language else loss
         self._optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
@@ -94,22 +142,23 @@ class PrmTraining:
 
     def _validate(self, train_loss: float) -> float:
         steps = score_steps(self._backbone, self._validation, self._config.batch_tokens)
-        loss = float(step_loss(steps.logits, steps.labels, self._weights.cpu()[steps.kinds]))
+        loss = float(step_loss(steps.logits, steps.labels, self._weights.cpu()[steps.kinds], steps.targets))
         accuracy = float((steps.logits.argmax(dim=1) == steps.labels).float().mean())
         figures = {"prm/loss": train_loss, "prm/validation_loss": loss, "prm/validation_accuracy": accuracy}
         self._run.log(self.epochs, {**figures, "timing_s/total": self.budget.seconds})
         return loss
 
 
-def step_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """The weighted mean of cross-entropies where `labels` are not `IGNORED`, 0 if they all are.
+def step_loss(logits: Tensor, labels: Tensor, weights: Tensor, targets: Tensor) -> Tensor:
+    """The weighted mean of cross-entropies to `targets` where `labels` are not `IGNORED`, 0 if they all are.
 
-    `logits` `[..., 2]`; `labels` and `weights` `[...]`.
+    `logits` `[..., 2]`; `labels`, `weights` and `targets`, the probability of 1, `[...]`.
     """
     counted = labels != IGNORED
     if not counted.any():
         return logits.sum() * 0
-    losses = cross_entropy(logits[counted].float(), labels[counted], reduction="none")
+    likely = targets[counted].float()
+    losses = cross_entropy(logits[counted].float(), torch.stack([1 - likely, likely], dim=1), reduction="none")
     return (losses * weights[counted]).sum() / weights[counted].sum()
 
 

@@ -26,19 +26,20 @@ KINDS: tuple[Origin | None, ...] = (None, *Origin)
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """A tree, or a part of one with its ancestors, as tensors; all but the last two are `[tokens]`.
+    """A tree, or a part of one with its ancestors, as tensors; all but the last three are `[tokens]`.
 
     `ids`, `depths`: tokens and their positions. `before`: index of the token that precedes in its program, -1 at the
-    root. `labels`: 0 or 1 at the last token of a step that counts here, else `IGNORED`. `kinds`: there an index into
-    `KINDS`, else 0. `clean`: True in the tokens of positive steps. `owner`: the node of each token. `related`
-    `[nodes, nodes]` bool: True where the column is the row's node or an ancestor of it. `steps`: the nodes behind
-    `labels`, in order; `group`: the set of the problem.
+    root. `labels`: 0 or 1 at the last token of a step that counts here, else `IGNORED`. `targets`: there the
+    probability to be learnt, in [0, 1]. `kinds`: there an index into `KINDS`, else 0. `clean`: True in the tokens of
+    positive steps. `owner`: the node of each token. `related` `[nodes, nodes]` bool: True where the column is the row's
+    node or an ancestor of it. `steps`: the nodes behind `labels`, in order; `group`: the set of the problem.
     """
 
     ids: Tensor
     depths: Tensor
     before: Tensor
     labels: Tensor
+    targets: Tensor
     kinds: Tensor
     clean: Tensor
     owner: Tensor
@@ -58,6 +59,7 @@ class Batch:
     depths: Tensor
     before: Tensor
     labels: Tensor
+    targets: Tensor
     kinds: Tensor
     clean: Tensor
     mask: Tensor
@@ -118,6 +120,7 @@ def collate(packs: Sequence[Pack], pad_id: int, device: str | torch.device = "cp
         depths=padded("depths", 0),
         before=padded("before", -1),
         labels=padded("labels", IGNORED),
+        targets=padded("targets", 0.0),
         kinds=padded("kinds", 0),
         clean=padded("clean", False),
         mask=mask.unsqueeze(1).to(device),
@@ -150,8 +153,8 @@ def _pack(tree: Tree, indices: list[int], counted_before: set[int]) -> Pack:
     parents = [None if node.parent is None else place[node.parent] for node in nodes]
     ends = list(accumulate(len(node.ids) for node in nodes))
     counted = [index not in counted_before for index in indices]
-    columns: dict[str, list[int]] = {
-        name: [] for name in ("ids", "depths", "before", "labels", "kinds", "clean", "owner")
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("ids", "depths", "before", "labels", "targets", "kinds", "clean", "owner")
     }
     for at, (node, parent) in enumerate(zip(nodes, parents, strict=True)):
         length, start = len(node.ids), len(columns["ids"])
@@ -160,6 +163,7 @@ def _pack(tree: Tree, indices: list[int], counted_before: set[int]) -> Pack:
         columns["depths"] += range(node.depth, node.depth + length)
         columns["before"] += [-1 if parent is None else ends[parent] - 1, *range(start, start + length - 1)]
         columns["labels"] += [IGNORED] * (length - 1) + [label]
+        columns["targets"] += [0.0] * (length - 1) + [0.0 if label == IGNORED else float(node.target or 0)]
         columns["kinds"] += [0] * (length - 1) + [KINDS.index(node.origin) if label == 1 else 0]
         columns["clean"] += [int(label == 1)] * length
         columns["owner"] += [at] * length
@@ -169,6 +173,7 @@ def _pack(tree: Tree, indices: list[int], counted_before: set[int]) -> Pack:
         depths=tensors["depths"],
         before=tensors["before"],
         labels=tensors["labels"],
+        targets=tensors["targets"],
         kinds=tensors["kinds"],
         clean=tensors["clean"].bool(),
         owner=tensors["owner"],

@@ -26,6 +26,7 @@ from trainer.prm_model import Backbone
 from trainer.prm_tree import pack_tree
 from trainer.problems import ProblemFileError, load_problems
 from trainer.problems.files import write_jsonl
+from trainer.runs import Run, read_metrics
 from trainer.tokenizers import train_bpe
 
 
@@ -256,3 +257,64 @@ def test_an_unreadable_label_names_file_and_line(tmp_path: Path, labels: tuple[P
     torn.write_text(labels[0].read_text().splitlines()[0] + '\n{"problem_id": "x"')
     with pytest.raises(ProblemFileError, match=r"torn\.jsonl, line 2"):
         train_prm(PrmConfig(labels=(torn,), run_dir=tmp_path / "run"))
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_same_weights(labels: tuple[Path, Path], tmp_path: Path) -> None:
+    def config(name: str, epochs: float, *, resume: bool) -> PrmConfig:
+        return PrmConfig(
+            labels=labels[1:], backbone="tiny", run_dir=tmp_path / name, epochs=epochs, vocabulary=300, resume=resume
+        )
+
+    whole = train_prm(config("whole", 3, resume=False))
+    stopped = config("stopped", 3, resume=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, "log", _interrupt_in_epoch(3))
+        with pytest.raises(KeyboardInterrupt):
+            train_prm(stopped)
+    resumed = train_prm(config("stopped", 3, resume=True))
+    assert (resumed.epochs, resumed.iterations) == (whole.epochs, whole.iterations)
+    weights = [load_file(summary.checkpoint / "model.safetensors") for summary in (whole, resumed)]
+    assert weights[0].keys() == weights[1].keys()
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    lines = [line["iteration"] for line in read_metrics(tmp_path / "stopped")]
+    assert lines == [1, 2, 3]
+
+
+def _interrupt_in_epoch(epoch: int) -> Callable[..., None]:
+    log = Run.log
+
+    def interrupted(run: Run, iteration: int, metrics: dict[str, float]) -> None:
+        if iteration == epoch:
+            raise KeyboardInterrupt
+        log(run, iteration, metrics)
+
+    return interrupted
+
+
+async def test_a_classifier_on_a_frozen_backbone_is_served_like_any_other(
+    labels: tuple[Path, Path], trained: tuple[Path, PrmSummary], tmp_path: Path, serve: Callable[[FastAPI], str]
+) -> None:
+    config = PrmConfig(
+        labels=labels,
+        backbone=str(trained[1].checkpoint),
+        freeze=True,
+        feature_cache=tmp_path / "features",
+        run_dir=tmp_path / "run",
+    )
+    summary = train_prm(config)
+    assert summary.layers in (1, 2)
+    assert summary.roc_auc is not None and summary.roc_auc > 0.9
+    url = serve(create_app(ScorerSettings(models=(f"prm={summary.checkpoint}",))))
+    async with ScorerClient(url) as client:
+        (info,) = await client.models()
+    assert info.golden == "ok"
+
+
+def test_the_first_wrong_line_is_found_and_counted(trained: tuple[Path, PrmSummary]) -> None:
+    run, summary = trained
+    reports = json.loads((run / "first_error.json").read_text())
+    assert reports["at_half"]["threshold"] == 0.5
+    chosen = reports["at_validation_threshold"]
+    assert (chosen["f1"], chosen["threshold"]) == (summary.first_error_f1, summary.first_error_threshold)
+    assert chosen["right"] == summary.held_out_problems
+    assert chosen["f1"] > 0.7

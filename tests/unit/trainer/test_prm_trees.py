@@ -204,7 +204,7 @@ def test_a_step_without_a_label_is_neither_right_nor_wrong(tokenizer: Any) -> No
     assert not pack.clean[pack.owner == 2].any()
     assert set(pack.labels[pack.owner == 2].tolist()) == {IGNORED}
     logits = torch.zeros(len(pack.labels), 2, requires_grad=True)
-    loss = step_loss(logits, pack.labels, torch.ones(len(pack.labels)))
+    loss = step_loss(logits, pack.labels, torch.ones(len(pack.labels)), pack.targets)
     (gradient,) = torch.autograd.grad(loss, logits)
     assert (gradient.abs().sum(dim=1) > 0).nonzero()[:, 0].tolist() == (pack.labels >= 0).nonzero()[:, 0].tolist()
 
@@ -224,9 +224,9 @@ def test_the_step_loss_is_the_weighted_mean_over_labelled_steps() -> None:
     logits = torch.tensor([[[0.0, 0.0], [2.0, 0.0], [0.0, 9.0]]])
     labels = torch.tensor([[1, 0, IGNORED]])
     half, sure = 0.693147, 0.126928
-    loss = step_loss(logits, labels, torch.tensor([[3.0, 1.0, 5.0]]))
+    loss = step_loss(logits, labels, torch.tensor([[3.0, 1.0, 5.0]]), labels.float())
     assert loss.item() == pytest.approx((3 * half + sure) / 4, abs=1e-5)
-    assert step_loss(logits, torch.full((1, 3), IGNORED), torch.ones(1, 3)).item() == 0
+    assert step_loss(logits, torch.full((1, 3), IGNORED), torch.ones(1, 3), torch.ones(1, 3)).item() == 0
 
 
 def test_every_kind_of_step_weighs_the_same(tokenizer: Any) -> None:
