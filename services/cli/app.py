@@ -11,6 +11,7 @@ from services.cli.commands import (
     compare_teachers,
     demo,
     execute,
+    experiment,
     label,
     operators,
     problems,
@@ -73,6 +74,7 @@ operators.register(app)
 compare_teachers.register(app)
 problems.register(app)
 train.register(app)
+experiment.register(app)
 demo.register(app)
 
 

@@ -1,9 +1,6 @@
 """`linewise label PROBLEMS.jsonl -o LABELS.jsonl`: process labels for your own problems."""
 
 import asyncio
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -67,6 +64,7 @@ def _label(
 ) -> None:
     from services.cli.console import say
     from services.cli.labeling import export, follow, save_card
+    from services.cli.own_labeler import labeler
     from services.cli.teacher_options import allowances, read_teacher
     from services.contracts import JobRequest, Segment
     from trainer.problems import license_of, load_problems
@@ -84,7 +82,7 @@ def _label(
     )
     for file in filter(None, (output, card)):
         file.parent.mkdir(parents=True, exist_ok=True)
-    with _labeler(allowances(request.teacher)) as url:
+    with labeler(allowances(request.teacher)) as url:
         job = follow(url, request)
         _show(job)
         if job.status != "succeeded":
@@ -93,33 +91,6 @@ def _label(
         if card:
             asyncio.run(save_card(url, job.id, card))
     say(f"{'the' if count is None else count} records in {output}{f', their card in {card}' if card else ''}.")
-
-
-@contextmanager
-def _labeler(allowances: dict[str, str]) -> Iterator[str]:
-    """The URL of the labeler that the environment names, or of one started for the block's time.
-
-    One that asks a model keeps its database in the data folder, for its replies were paid for.
-    """
-    if url := os.environ.get("LINEWISE_LABELER_URL"):
-        yield url
-        return
-    import tempfile
-
-    from services.cli.ports import free_ports
-    from services.cli.running import running
-    from services.cli.stack import Stack, data_dir_from_environment, redis_url_from_environment
-
-    redis_url = redis_url_from_environment()
-    if any(allowances.values()):
-        kept = f"sqlite:///{data_dir_from_environment().resolve() / 'labeler.db'}"
-        for name, value in {**allowances, "LINEWISE_DATABASE_URL": kept}.items():
-            os.environ.setdefault(name, value)
-    with tempfile.TemporaryDirectory(prefix="linewise-") as folder:
-        executor_port, labeler_port = free_ports(2)
-        stack = Stack(Path(folder), executor_port=executor_port, labeler_port=labeler_port, redis_url=redis_url)
-        with running(stack):
-            yield stack.urls["labeler"]
 
 
 def _show(job: "Job") -> None:
