@@ -24,33 +24,40 @@ class RewardSource(Protocol):
         """One judgement for each program, in order; None where the services gave none, which is no reward at all."""
 
 
-@dataclass(frozen=True, slots=True)
 class PendingJudgements:
-    """Judgements on their way; `asked[i]` is the place of program i among the distinct ones."""
+    """Has programs judged, chunk after chunk; the same code for the same problem is asked about only once."""
 
-    future: Future[list[Judgement | None]]
-    asked: list[int]
+    def __init__(self, source: RewardSource) -> None:
+        self._source = source
+        self._futures: list[Future[list[Judgement | None]]] = []
+        self._places: dict[tuple[str, str], int] = {}
+        self._asked: list[int] = []
 
     @property
     def duplicates(self) -> int:
         """How many programs needed no question of their own."""
-        return len(self.asked) - len(set(self.asked))
+        return len(self._asked) - len(self._places)
+
+    def ask(self, programs: Sequence[Program]) -> None:
+        """Have some more programs judged in the background."""
+        new: list[Program] = []
+        for program in programs:
+            key = (program.problem.id, program.code)
+            if key not in self._places:
+                self._places[key] = len(self._places)
+                new.append(program)
+            self._asked.append(self._places[key])
+        if new:
+            self._futures.append(self._source.judge(new))
 
     def wait(self) -> list[Judgement | None]:
         """The judgements of all programs, in order; raises what the source raised."""
-        judgements = self.future.result()
-        return [judgements[place] for place in self.asked]
+        judgements = [judgement for future in self._futures for judgement in future.result()]
+        return [judgements[place] for place in self._asked]
 
 
 def ask_once(source: RewardSource, programs: Sequence[Program]) -> PendingJudgements:
     """Have `programs` judged, those that are the same code for the same problem only once."""
-    places: dict[tuple[str, str], int] = {}
-    distinct: list[Program] = []
-    asked: list[int] = []
-    for program in programs:
-        key = (program.problem.id, program.code)
-        if key not in places:
-            places[key] = len(distinct)
-            distinct.append(program)
-        asked.append(places[key])
-    return PendingJudgements(source.judge(distinct), asked)
+    pending = PendingJudgements(source)
+    pending.ask(programs)
+    return pending

@@ -1,17 +1,33 @@
-"""PPO's update: from trajectories to new weights of the policy and of the value model.
+"""PPO's update: from trajectories to new weights of the policy and of its critic.
 
-Each model has an optimizer of its own and its own number of epochs over the trajectories. Everything random (the order
-of the minibatches) comes from the generator that is passed in.
+The two have a number of epochs each; in those that both have they learn from the same minibatches, and with a shared
+trunk in one pass. A minibatch may go through the models in smaller parts: every loss is a mean over the minibatch's
+tokens, so the parts' gradients add up to the whole's. Everything random (the order of the minibatches) comes from the
+generator that is passed in.
 """
 
+import math
+import statistics
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
+from torch.nn.utils import clip_grad_norm_
 
 from trainer.advantage import gae, masked_mean, masked_whiten
-from trainer.loss import approx_kl, clip_fraction, explained_variance, mean_ratio, policy_loss, value_loss
-from trainer.policies import ModelPolicy, ValueModel
+from trainer.loss import (
+    KlEstimator,
+    approx_kl,
+    clip_fractions,
+    explained_variance,
+    kl,
+    mean_ratio,
+    policy_loss,
+    value_clip_fraction,
+    value_loss,
+)
+from trainer.policies import ActorCritic
 from trainer.rollout import Stats, Trajectories
 
 
@@ -21,113 +37,191 @@ class UpdateSettings:
 
     gamma: float
     lam: float
+    whiten_advantages: bool
     clip: float
-    value_clip: float
+    clip_high: float | None
+    dual_clip: float | None
+    value_clip: float | None
+    value_coefficient: float
     entropy_bonus: float
+    kl_estimator: KlEstimator
     policy_epochs: int
     value_epochs: int
+    target_kl: float | None
     minibatch: int
+    micro_batch: int | None
     learning_rate: float
     value_learning_rate: float
     clip_norm: float
     temperature: float
 
 
+@dataclass(frozen=True, slots=True)
+class Lessons(Trajectories):
+    """Trajectories with what is to be learnt from them, `[batch, response]`."""
+
+    advantages: torch.Tensor
+    returns: torch.Tensor
+
+    def parts(self, size: int | None) -> Iterator["Lessons"]:
+        """The rows in parts of `size`, those of similar length together."""
+        order = self.mask.sum(dim=1).argsort(stable=True)
+        for rows in torch.split(order, size or len(self)):
+            yield self.select(rows.tolist())
+
+
 class Learner:
-    """Owns the two optimizers; `state_dict` and `load_state_dict` save and restore them."""
+    """Owns the optimizers; `state_dict` and `load_state_dict` save and restore them."""
 
-    def __init__(self, policy: ModelPolicy, values: ValueModel, settings: UpdateSettings) -> None:
-        self._policy = policy
-        self._values = values
+    def __init__(self, models: ActorCritic, settings: UpdateSettings) -> None:
+        self._models = models
         self._settings = settings
-        self._policy_optimizer = torch.optim.AdamW(
-            policy.model.parameters(), lr=settings.learning_rate, weight_decay=0.0
-        )
-        self._value_optimizer = torch.optim.AdamW(
-            values.parameters(), lr=settings.value_learning_rate, weight_decay=0.0
-        )
+        self._optimizers = models.optimizers(settings.learning_rate, settings.value_learning_rate)
 
-    def update(self, trajectories: Trajectories, generator: torch.Generator, rate_factor: float = 1.0) -> Stats:
+    def update(
+        self,
+        trajectories: Trajectories,
+        generator: torch.Generator,
+        *,
+        rate_factor: float = 1.0,
+        kl_coefficient: float = 0.0,
+        learn_policy: bool = True,
+    ) -> Stats:
         """Learn from one batch, at `rate_factor` times the learning rates.
 
-        Returns statistics under TRL's names, means over the minibatches.
+        `kl_coefficient` weighs the KL to the reference in the policy's loss. Without `learn_policy` the critic learns
+        alone. Returns statistics under TRL's names, means over the minibatches.
         """
-        batch, settings = trajectories, self._settings
-        _set_rate(self._policy_optimizer, rate_factor * settings.learning_rate)
-        _set_rate(self._value_optimizer, rate_factor * settings.value_learning_rate)
-        advantages, returns = gae(batch.rewards, batch.values, batch.mask, settings.gamma, settings.lam)
-        whitened = masked_whiten(advantages, batch.mask)
-        policy_stats = [
-            self._learn_policy(batch.select(rows), _like(whitened, batch, rows))
-            for rows in self._minibatches(len(batch), settings.policy_epochs, generator)
-        ]
-        value_stats = [
-            self._learn_values(batch.select(rows), _like(returns, batch, rows))
-            for rows in self._minibatches(len(batch), settings.value_epochs, generator)
-        ]
-        explained = explained_variance(batch.values, returns, batch.mask).item()
-        return {**_means(policy_stats), **_means(value_stats), "critic/vf_explained_var": explained}
-
-    def state_dict(self) -> dict[str, object]:
-        """The optimizers' states."""
-        return {"policy": self._policy_optimizer.state_dict(), "values": self._value_optimizer.state_dict()}
-
-    def load_state_dict(self, state: dict[str, dict[str, object]]) -> None:
-        """Go on from a saved state."""
-        self._policy_optimizer.load_state_dict(state["policy"])
-        self._value_optimizer.load_state_dict(state["values"])
-
-    def _learn_policy(self, batch: Trajectories, advantages: torch.Tensor) -> Stats:
-        settings = self._settings
-        logprobs, entropy = self._policy.logprobs(
-            batch.prompts, batch.ids, batch.mask, temperature=settings.temperature
-        )
-        loss = policy_loss(logprobs, batch.logprobs, advantages, batch.mask, settings.clip)
-        if settings.entropy_bonus:
-            loss = loss - settings.entropy_bonus * masked_mean(entropy, batch.mask)
-        norm = _descend(self._policy_optimizer, loss, settings.clip_norm)
-        changed = logprobs.detach()
-        return {
-            "loss/policy_avg": loss.item(),
-            "policy/approxkl_avg": approx_kl(changed, batch.logprobs, batch.mask).item(),
-            "policy/clipfrac_avg": clip_fraction(changed, batch.logprobs, batch.mask, settings.clip).item(),
-            "policy/entropy_avg": masked_mean(entropy.detach(), batch.mask).item(),
-            "policy/gradient_norm": norm,
-            "val/ratio": mean_ratio(changed, batch.logprobs, batch.mask).item(),
+        self._set_rates(rate_factor)
+        lessons = _lessons(trajectories, self._settings)
+        steps: list[Stats] = []
+        stopped = False
+        for epoch in range(max(self._settings.policy_epochs, self._settings.value_epochs)):
+            for rows in self._minibatches(len(lessons), generator):
+                policy = learn_policy and not stopped and epoch < self._settings.policy_epochs
+                values = epoch < self._settings.value_epochs
+                if policy or values:
+                    steps.append(self._step(lessons.select(rows), policy, values, kl_coefficient))
+                    stopped = stopped or self._too_far(steps[-1])
+        return _means(steps) | {
+            "critic/vf_explained_var": explained_variance(lessons.values, lessons.returns, lessons.mask).item(),
+            "policy/steps": sum("loss/policy_avg" in stats for stats in steps),
+            "policy/stopped_early": float(stopped),
+            "lr": rate_factor * self._settings.learning_rate,
         }
 
-    def _learn_values(self, batch: Trajectories, returns: torch.Tensor) -> Stats:
-        values = self._values(batch.prompts, batch.ids, batch.mask)
-        loss = value_loss(values, batch.values, returns, batch.mask, self._settings.value_clip)
-        norm = _descend(self._value_optimizer, loss, self._settings.clip_norm)
-        return {"loss/value_avg": loss.item(), "critic/gradient_norm": norm}
+    def state_dict(self) -> dict[str, Any]:
+        """The optimizers' states."""
+        return {"optimizers": [optimizer.state_dict() for optimizer in self._optimizers]}
 
-    def _minibatches(self, size: int, epochs: int, generator: torch.Generator) -> Iterator[list[int]]:
-        for _ in range(epochs):
-            order: list[int] = torch.randperm(size, generator=generator).tolist()
-            for start in range(0, size, self._settings.minibatch):
-                yield order[start : start + self._settings.minibatch]
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+        for optimizer, saved in zip(self._optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+
+    def _step(self, minibatch: Lessons, policy: bool, values: bool, kl_coefficient: float) -> Stats:
+        """One step of the optimizers, unless the policy has gone too far already."""
+        stats = Stats()
+        for optimizer in self._optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        for part in minibatch.parts(self._settings.micro_batch):
+            share = (part.mask.sum() / minibatch.mask.sum()).item()
+            loss, part_stats = self._loss(part, policy, values, kl_coefficient)
+            (share * loss).backward()  # type: ignore[no-untyped-call]
+            for name, value in part_stats.items():
+                stats[name] = stats.get(name, 0.0) + share * value
+        return stats if self._too_far(stats) else stats | self._descend()
+
+    def _loss(self, part: Lessons, policy: bool, values: bool, kl_coefficient: float) -> tuple[torch.Tensor, Stats]:
+        """The loss of the policy, of the critic or of both, and their statistics."""
+        batch, temperature = (part.prompts, part.ids, part.mask), self._settings.temperature
+        if not policy:
+            return self._value_loss(self._models.values(*batch), part)
+        if not values:
+            return self._policy_loss(*self._models.policy.logprobs(*batch, temperature), part, kl_coefficient)
+        measures = self._models.measure(*batch, temperature)
+        policy_part, policy_stats = self._policy_loss(measures.logprobs, measures.entropy, part, kl_coefficient)
+        value_part, value_stats = self._value_loss(measures.values, part)
+        return policy_part + value_part, policy_stats | value_stats
+
+    def _policy_loss(
+        self, logprobs: torch.Tensor, entropy: torch.Tensor, part: Lessons, kl_coefficient: float
+    ) -> tuple[torch.Tensor, Stats]:
+        settings, mask = self._settings, part.mask
+        surrogate = policy_loss(
+            logprobs,
+            part.logprobs,
+            part.advantages,
+            mask,
+            settings.clip,
+            clip_high=settings.clip_high,
+            dual_clip=settings.dual_clip,
+        )
+        loss = surrogate
+        if settings.entropy_bonus:
+            loss = loss - settings.entropy_bonus * masked_mean(entropy, mask)
+        if kl_coefficient:
+            loss = loss + kl_coefficient * masked_mean(kl(logprobs, part.ref_logprobs, settings.kl_estimator), mask)
+        changed = logprobs.detach()
+        low, high = clip_fractions(changed, part.logprobs, part.advantages, mask, settings.clip, settings.clip_high)
+        return loss, {
+            "loss/policy_avg": surrogate.item(),
+            "policy/approxkl_avg": approx_kl(changed, part.logprobs, mask).item(),
+            "policy/clipfrac_avg": (low + high).item(),
+            "policy/clipfrac_low": low.item(),
+            "policy/clipfrac_high": high.item(),
+            "policy/entropy_avg": masked_mean(entropy.detach(), mask).item(),
+            "val/ratio": mean_ratio(changed, part.logprobs, mask).item(),
+        }
+
+    def _value_loss(self, values: torch.Tensor, part: Lessons) -> tuple[torch.Tensor, Stats]:
+        clip = math.inf if self._settings.value_clip is None else self._settings.value_clip
+        old = part.values, part.returns, part.mask
+        loss = value_loss(values, *old, clip)
+        return self._settings.value_coefficient * loss, {
+            "loss/value_avg": loss.item(),
+            "val/clipfrac_avg": value_clip_fraction(values.detach(), *old, clip).item(),
+        }
+
+    def _descend(self) -> Stats:
+        """One step of each optimizer that has a gradient; the gradients' norms before they were clipped."""
+        norms = Stats()
+        for name, optimizer in zip(("policy", "critic"), self._optimizers, strict=False):
+            weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+            if any(weight.grad is not None for weight in weights):
+                norms[f"{name}/gradient_norm"] = clip_grad_norm_(weights, self._settings.clip_norm).item()
+                optimizer.step()
+        return norms
+
+    def _too_far(self, stats: Stats) -> bool:
+        target = self._settings.target_kl
+        return target is not None and stats.get("policy/approxkl_avg", 0.0) > target
+
+    def _set_rates(self, factor: float) -> None:
+        for optimizer in self._optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = factor * group["rate"]
+
+    def _minibatches(self, size: int, generator: torch.Generator) -> Iterator[list[int]]:
+        """One epoch: every row once, in a random order."""
+        order: list[int] = torch.randperm(size, generator=generator).tolist()
+        for start in range(0, size, self._settings.minibatch):
+            yield order[start : start + self._settings.minibatch]
 
 
-def _like(x: torch.Tensor, batch: Trajectories, rows: list[int]) -> torch.Tensor:
-    """The rows of `x`, trimmed as `batch.select(rows)` trims."""
-    return x[rows, : int(batch.mask[rows].sum(dim=1).max())]
+def _lessons(batch: Trajectories, settings: UpdateSettings) -> Lessons:
+    advantages, returns = gae(batch.rewards, batch.values, batch.mask, settings.gamma, settings.lam)
+    if settings.whiten_advantages:
+        advantages = masked_whiten(advantages, batch.mask)
+    known = {field.name: getattr(batch, field.name) for field in fields(batch)}
+    return Lessons(**known, advantages=advantages, returns=returns)
 
 
-def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-
-
-def _descend(optimizer: torch.optim.Optimizer, loss: torch.Tensor, clip_norm: float) -> float:
-    """One step of the optimizer; returns the gradient's norm before it was clipped."""
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-    norm = torch.nn.utils.clip_grad_norm_(weights, clip_norm)
-    optimizer.step()
-    return norm.item()
-
-
-def _means(stats: list[Stats]) -> Stats:
-    return {name: sum(each[name] for each in stats) / len(stats) for name in stats[0]} if stats else {}
+def _means(steps: list[Stats]) -> Stats:
+    """Each statistic's mean over the steps that have it, and the variance of the ratios."""
+    found = {name: [stats[name] for stats in steps if name in stats] for stats in steps for name in stats}
+    means = {name: sum(values) / len(values) for name, values in found.items()}
+    ratios = found.get("val/ratio", [])
+    if len(ratios) > 1:
+        means["val/ratio_var"] = statistics.variance(ratios)
+    return means

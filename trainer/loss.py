@@ -13,15 +13,28 @@ KlEstimator = Literal["k1", "k2", "k3"]
 
 
 def policy_loss(
-    logprobs: torch.Tensor, old_logprobs: torch.Tensor, advantages: torch.Tensor, mask: torch.Tensor, clip: float
+    logprobs: torch.Tensor,
+    old_logprobs: torch.Tensor,
+    advantages: torch.Tensor,
+    mask: torch.Tensor,
+    clip: float,
+    *,
+    clip_high: float | None = None,
+    dual_clip: float | None = None,
 ) -> torch.Tensor:
     """The clipped surrogate, to be minimised; a scalar.
 
     -mean min(rho_t A_t, clamp(rho_t, 1 - clip, 1 + clip) A_t) with rho_t = pi(a_t|s_t) / pi_old(a_t|s_t): equation 7
-    of Schulman et al. 2017, https://arxiv.org/abs/1707.06347.
+    of Schulman et al. 2017, https://arxiv.org/abs/1707.06347. `clip_high`: another bound above 1 (DAPO's clip-higher,
+    https://arxiv.org/abs/2503.14476). `dual_clip` c > 1: where A_t < 0 the surrogate is at least c A_t, so that a large
+    ratio cannot run away (equation 5 of Ye et al. 2019, https://arxiv.org/abs/1912.09729).
     """
     ratio = _ratio(logprobs, old_logprobs, mask)
-    return masked_mean(-torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages), mask)
+    clipped = ratio.clamp(1 - clip, 1 + (clip if clip_high is None else clip_high))
+    surrogate = torch.minimum(ratio * advantages, clipped * advantages)
+    if dual_clip is not None:
+        surrogate = torch.where(advantages < 0, torch.maximum(surrogate, dual_clip * advantages), surrogate)
+    return masked_mean(-surrogate, mask)
 
 
 def value_loss(
@@ -55,9 +68,30 @@ def approx_kl(logprobs: torch.Tensor, old_logprobs: torch.Tensor, mask: torch.Te
     return masked_mean(kl(logprobs, old_logprobs, "k2"), mask)
 
 
-def clip_fraction(logprobs: torch.Tensor, old_logprobs: torch.Tensor, mask: torch.Tensor, clip: float) -> torch.Tensor:
-    """The share of real tokens whose ratio left [1 - clip, 1 + clip], a scalar."""
-    return masked_mean(((_ratio(logprobs, old_logprobs, mask) - 1).abs() > clip).float(), mask)
+def clip_fractions(
+    logprobs: torch.Tensor,
+    old_logprobs: torch.Tensor,
+    advantages: torch.Tensor,
+    mask: torch.Tensor,
+    clip: float,
+    clip_high: float | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The shares of real tokens that the clip binds below and above, two scalars.
+
+    Below: the ratio fell under 1 - clip and the advantage would have it fall further; above, the other way round.
+    """
+    ratio = _ratio(logprobs, old_logprobs, mask)
+    low = (ratio < 1 - clip) & (advantages < 0)
+    high = (ratio > 1 + (clip if clip_high is None else clip_high)) & (advantages > 0)
+    return masked_mean(low.float(), mask), masked_mean(high.float(), mask)
+
+
+def value_clip_fraction(
+    values: torch.Tensor, old_values: torch.Tensor, returns: torch.Tensor, mask: torch.Tensor, clip: float
+) -> torch.Tensor:
+    """The share of real tokens at which the clipped error is the worse one, a scalar."""
+    clipped = old_values + (values - old_values).clamp(-clip, clip)
+    return masked_mean(((clipped - returns) ** 2 > (values - returns) ** 2).float(), mask)
 
 
 def mean_ratio(logprobs: torch.Tensor, old_logprobs: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -32,6 +32,7 @@ from trainer.problems import load_problems
 from trainer.progress import progress_bar
 from trainer.remote import RemoteRewards
 from trainer.report import write_report
+from trainer.reward_forms import needs_verdicts
 from trainer.rollout import Collector, Stats, timed
 from trainer.runs import Run, read_metrics, replacing
 
@@ -70,11 +71,11 @@ def train_ppo(config: PpoConfig, *, source: RewardSource | None = None) -> PpoSu
         run.rewind(agent.iteration)
         run.write_config(config)
         reference = load_policy(config.policy, device=config.device)
-        collector = Collector(agent.policy, reference, agent.values, judge, config.rollout_settings())
+        collector = Collector(agent.models, reference, judge, config.rollout_settings())
         seconds = _train(config, problems, agent, collector, run)
         checkpoint = run.checkpoint("final")
         with replacing(checkpoint) as folder:
-            agent.policy.save(folder)
+            agent.models.policy.save(folder)
         summary = _summary(config, checkpoint, read_metrics(run.folder), seconds)
         run.write_json("summary.json", summary)
         write_report(run.folder)
@@ -117,10 +118,16 @@ def _iterate(
         trajectories, rollout_stats = collector.collect(repeated, _derived_seed(config, iteration, "sample"))
         stats |= rollout_stats
         if trajectories is not None:
+            trajectories, shaping_stats = agent.shaper.shape(trajectories)
+            stats |= shaping_stats
             with timed(stats, "update"):
-                generator = torch.Generator().manual_seed(_derived_seed(config, iteration, "minibatches"))
-                rate = rate_factor(iteration, 0.0, warmup=config.warmup_iterations, decay=0.0)
-                stats |= agent.learner.update(trajectories, generator, rate)
+                stats |= agent.learner.update(
+                    trajectories,
+                    torch.Generator().manual_seed(_derived_seed(config, iteration, "minibatches")),
+                    rate_factor=rate_factor(iteration, 0.0, warmup=config.warmup_iterations, decay=0.0),
+                    kl_coefficient=stats["objective/kl_coef"] if config.kl_in == "loss" else 0.0,
+                    learn_policy=iteration >= config.critic_warmup,
+                )
     stats["timing_share/rewards_wait"] = stats["timing_s/rewards_wait"] / stats["timing_s/total"]
     return stats
 
@@ -129,7 +136,7 @@ def _problems(config: PpoConfig) -> list[Problem]:
     """The problems, once the settings are known to make sense together."""
     config.check()
     problems = load_problems(config.problems)
-    if config.reward != "process" and (untested := [problem.id for problem in problems if not problem.tests]):
+    if needs_verdicts(config.reward) and (untested := [problem.id for problem in problems if not problem.tests]):
         raise SettingsError(f"an outcome needs tests, and problem {untested[0]!r} has none")
     return problems
 
@@ -146,18 +153,18 @@ def _judge(config: PpoConfig, source: RewardSource | None) -> Iterator[RewardSou
         executor_url=config.executor_url,
         model=config.scorer_model,
         segment=config.segment,
+        every_test=config.outcome_form == "pass_ratio",
     ) as remote:
         yield remote
 
 
 def _agent(config: PpoConfig, run: Run) -> Agent:
     """The agent to go on with, or a new one; a new run must not be resumed from an old one's state."""
-    settings = config.update_settings()
     last = run.checkpoint("last")
     if config.resume and last.exists():
-        return load_agent(last, settings, config.device)
+        return load_agent(last, config)
     shutil.rmtree(last, ignore_errors=True)
-    return new_agent(config.policy, config.value_model, settings, config.device)
+    return new_agent(config)
 
 
 def _derived_seed(config: PpoConfig, iteration: int, purpose: str) -> int:

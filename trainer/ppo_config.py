@@ -6,8 +6,10 @@ from pathlib import Path
 from services.contracts import Segment
 from trainer.errors import SettingsError
 from trainer.learner import UpdateSettings
-from trainer.rewards import ProcessForm, RewardForm, RewardKind
+from trainer.loss import KlEstimator
+from trainer.rewards import OutcomeForm, ProcessForm, RewardForm, RewardKind
 from trainer.rollout import RolloutSettings
+from trainer.shaping import KlPlace, Normalisation, ShapingSettings
 
 
 @dataclass(frozen=True)
@@ -21,13 +23,29 @@ class PpoConfig:
     run_dir: Path = Path("runs/ppo")
     """Where config, metrics and checkpoints go; the policy ends up in `checkpoints/final`."""
     reward: RewardKind = "process"
-    """What is rewarded: each step's score, the tests' verdict, or both."""
+    """What is rewarded: each step's score, the tests' verdict, both, the scores of accepted programs beside the verdict
+    (gated), or the last step's score (orm)."""
     process_form: ProcessForm = "softmin"
-    """What a code step earns: its score (sum), that over their number (mean), or PURE's credit (softmin)."""
+    """What a code step earns: its score (sum), that over their number (mean), the smallest alone (min) or nearly alone
+    (softmin), the change since the step before (delta), what it lacks to `clip_at` (clip)."""
+    outcome_form: OutcomeForm = "binary"
+    """What a verdict is worth: 0 or 1, CodeRL's four levels, or RLTF's share of the tests that pass (pass_ratio)."""
     outcome_weight: float = 0.5
-    """The verdict's share of process+outcome, in [0, 1]."""
+    """The verdict's share of process+outcome and gated, in [0, 1]."""
+    clip_at: float = 0.5
+    """The threshold of the process form clip."""
+    shuffle_steps: bool = False
+    """A control: deal out a program's step rewards among its steps at random."""
     missing_eos_penalty: float = 0.0
     """Taken off the last token of a program that the policy did not end."""
+    length_penalty: float = 0.0
+    """Taken off the last token for each token behind the first `free_tokens`."""
+    free_tokens: int = 0
+    """Tokens of a program that no length penalty is paid for."""
+    reward_normalisation: Normalisation = "none"
+    """Divide rewards by the standard deviation of programs' totals: of all so far (running) or of the iteration's."""
+    reward_clip: float | None = None
+    """Largest size of a token's reward, behind the normalisation."""
     segment: Segment = Segment.LINE
     """What a step is: line, statement or block."""
     scorer_url: str | None = None
@@ -49,29 +67,53 @@ class PpoConfig:
     temperature: float = 1.0
     """Of the sampling, and of the probabilities that are learnt."""
     beta: float = 0.03
-    """Weight of the KL penalty in the reward."""
+    """Weight of the KL penalty; with `kl_target` where it begins."""
+    kl_in: KlPlace = "reward"
+    """Where the KL to the reference is penalised."""
+    kl_estimator: KlEstimator = "k1"
+    """How it is estimated; in the loss k2 has the right gradient, and k1 none at all."""
+    kl_target: float | None = None
+    """Nats a program that an adaptive controller holds the KL to; unset: beta stays."""
+    kl_horizon: int = 10_000
+    """Programs over which the controller can change beta by a fifth."""
     gamma: float = 1.0
     """Discount."""
     lam: float = 0.95
     """Lambda of the advantage estimation."""
+    whiten_advantages: bool = True
+    """Move and scale the advantages of an iteration to mean 0 and variance 1."""
     clip: float = 0.2
-    """How far a token's probability ratio may move from 1."""
-    value_clip: float = 0.2
+    """How far a token's probability ratio may move below 1, and above it unless `clip_high` is set."""
+    clip_high: float | None = None
+    """How far it may move above 1."""
+    dual_clip: float | None = None
+    """Bound, above 1, on the ratio at tokens with a negative advantage; 3 is usual."""
+    value_clip: float | None = 0.2
     """How far a value may move from the rollout's."""
+    value_coefficient: float = 0.1
+    """Weight of the value's loss beside the policy's."""
     policy_epochs: int = 2
     """Passes of the policy over an iteration's programs."""
-    value_epochs: int = 1
-    """Passes of the value model."""
+    value_epochs: int = 2
+    """Passes of the critic."""
+    target_kl: float | None = None
+    """Stop an iteration's passes of the policy once a minibatch has moved so far from the rollout, in nats a token."""
+    critic_warmup: int = 0
+    """Iterations at the start in which the critic learns alone."""
     minibatch: int = 32
     """Programs a gradient step."""
+    micro_batch: int | None = None
+    """Programs that go through the models together in the update; unset: a whole minibatch."""
+    chunk: int = 64
+    """Programs that are written, and measured, together."""
     learning_rate: float = 3e-4
     """The policy's; 1e-5 suits a published checkpoint."""
     value_learning_rate: float = 5e-4
-    """The value model's."""
+    """The value model's, or the head's on a shared trunk."""
     warmup_iterations: int = 10
     """Iterations over which both rise from 0: Adam's first steps would be as large as any later one."""
     value_model: str | None = None
-    """Backbone of the value model, with the policy's vocabulary; unset: a copy of the policy's."""
+    """Backbone of the value model; `shared`: a head on the policy's own trunk; unset: a copy of the policy's."""
     entropy_bonus: float = 0.0
     """Weight of the entropy in the policy's loss."""
     clip_norm: float = 1.0
@@ -87,10 +129,27 @@ class PpoConfig:
     threads: int = 1
     """Threads of a CPU run; more than the free cores are far slower than one."""
 
+    def reward_form(self) -> RewardForm:
+        """How judgements become rewards."""
+        return RewardForm(
+            kind=self.reward,
+            process=self.process_form,
+            outcome_weight=self.outcome_weight,
+            missing_eos_penalty=self.missing_eos_penalty,
+            outcome=self.outcome_form,
+            clip_at=self.clip_at,
+            shuffled=self.shuffle_steps,
+            length_penalty=self.length_penalty,
+            free_tokens=self.free_tokens,
+        )
+
     def rollout_settings(self) -> RolloutSettings:
         """The part that concerns the rollout."""
-        form = RewardForm(self.reward, self.process_form, self.outcome_weight, self.missing_eos_penalty)
-        return RolloutSettings(form, self.beta, self.temperature, self.max_new_tokens, self.minibatch)
+        return RolloutSettings(self.reward_form(), self.temperature, self.max_new_tokens, self.chunk)
+
+    def shaping_settings(self) -> ShapingSettings:
+        """The part that concerns what becomes of rewards."""
+        return ShapingSettings(**{field.name: getattr(self, field.name) for field in fields(ShapingSettings)})
 
     def update_settings(self) -> UpdateSettings:
         """The part that concerns the update."""
@@ -104,3 +163,7 @@ class PpoConfig:
             raise SettingsError(f"rollouts ({self.rollouts}) must be a multiple of samples_per_problem")
         if not 0 <= self.outcome_weight <= 1:
             raise SettingsError(f"outcome_weight is a share in [0, 1], not {self.outcome_weight}")
+        if self.kl_in == "loss" and self.kl_estimator == "k1":
+            raise SettingsError("kl_in loss needs kl_estimator k2 or k3: the gradient of k1 is 0 on average")
+        if self.dual_clip is not None and self.dual_clip <= 1:
+            raise SettingsError(f"dual_clip bounds the ratio above 1, so it cannot be {self.dual_clip}")

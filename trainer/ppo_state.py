@@ -2,7 +2,7 @@
 
 checkpoints/last/
   policy/  values/  optimizers.pt
-  state.json         {"iteration": 150, "seconds": 612.4}
+  state.json         {"iteration": 150, "seconds": 612.4, "shaper": {...}}
 """
 
 import json
@@ -11,43 +11,45 @@ from pathlib import Path
 
 import torch
 
-from trainer.learner import Learner, UpdateSettings
-from trainer.policies import ModelPolicy, ValueModel, load_policy
+from trainer.learner import Learner
+from trainer.policies import ActorCritic, load_actor_critic, load_policy
+from trainer.ppo_config import PpoConfig
 from trainer.runs import replacing, write_text
+from trainer.shaping import Shaper
 
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """The two models that learn, their optimizers, and how far they are: iterations done and seconds spent."""
+    """What learns and what is kept beside it, and how far they are: iterations done and seconds spent."""
 
-    policy: ModelPolicy
-    values: ValueModel
+    models: ActorCritic
     learner: Learner
+    shaper: Shaper
     iteration: int = 0
     seconds: float = 0.0
 
 
-def new_agent(policy: str, value_model: str | None, settings: UpdateSettings, device: str) -> Agent:
+def new_agent(config: PpoConfig) -> Agent:
     """An agent that has learnt nothing yet; the value model's backbone is the policy's unless another is named."""
-    model = load_policy(policy, device=device)
-    values = ValueModel.load(value_model or policy, model)
-    return Agent(model, values, Learner(model, values, settings))
+    models = load_actor_critic(load_policy(config.policy, device=config.device), config.value_model or config.policy)
+    return Agent(models, Learner(models, config.update_settings()), Shaper(config.shaping_settings()))
 
 
-def load_agent(folder: Path, settings: UpdateSettings, device: str) -> Agent:
+def load_agent(folder: Path, config: PpoConfig) -> Agent:
     """The agent that `save_agent` left in `folder`."""
-    policy = load_policy(folder / "policy", device=device)
-    values = ValueModel.load(folder / "values", policy)
-    learner = Learner(policy, values, settings)
-    learner.load_state_dict(torch.load(folder / "optimizers.pt", map_location=device, weights_only=True))
+    models = load_actor_critic(load_policy(folder / "policy", device=config.device), folder / "values")
+    learner, shaper = Learner(models, config.update_settings()), Shaper(config.shaping_settings())
+    learner.load_state_dict(torch.load(folder / "optimizers.pt", map_location=config.device, weights_only=True))
     state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    return Agent(policy, values, learner, state["iteration"], state["seconds"])
+    shaper.load_state_dict(state["shaper"])
+    return Agent(models, learner, shaper, state["iteration"], state["seconds"])
 
 
 def save_agent(folder: Path, agent: Agent, iteration: int, seconds: float) -> None:
     """Replace the state in `folder` by the agent's, whole or not at all."""
     with replacing(folder) as beside:
-        agent.policy.save(beside / "policy")
-        agent.values.save(beside / "values")
+        agent.models.policy.save(beside / "policy")
+        agent.models.save_critic(beside / "values")
         torch.save(agent.learner.state_dict(), beside / "optimizers.pt")
-        write_text(beside / "state.json", json.dumps({"iteration": iteration, "seconds": seconds}) + "\n")
+        state = {"iteration": iteration, "seconds": seconds, "shaper": agent.shaper.state_dict()}
+        write_text(beside / "state.json", json.dumps(state) + "\n")

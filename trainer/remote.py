@@ -16,6 +16,7 @@ from typing import Self
 from services.client import ExecutorClient, ScorerClient
 from services.client.rewards.asking import ask_all
 from services.contracts import (
+    ExecuteReply,
     ExecuteRequest,
     ScoreReply,
     ScoreRequest,
@@ -25,14 +26,14 @@ from services.contracts import (
     split_steps,
 )
 from trainer.judging import Program
-from trainer.rewards import Judgement, RewardKind, StepScore
+from trainer.reward_forms import Judgement, RewardKind, StepScore, needs_scores, needs_verdicts
 
 
 class RemoteRewards:
     """A `RewardSource` that asks the scorer, the executor or both, as the kind of reward needs; a context manager.
 
     The URLs and the key default to the environment's (`LINEWISE_SCORER_URL`, ...). `timeout_s` bounds one request, its
-    retries included.
+    retries included. `every_test`: run the tests behind the first failure, too, for the share that passes.
     """
 
     def __init__(
@@ -43,10 +44,12 @@ class RemoteRewards:
         executor_url: str | None = None,
         model: str | None = None,
         segment: Segment = Segment.LINE,
+        every_test: bool = False,
         timeout_s: float = 120.0,
     ) -> None:
-        self._scorer = ScorerClient(scorer_url, timeout_s=timeout_s) if kind != "outcome" else None
-        self._executor = ExecutorClient(executor_url, timeout_s=timeout_s) if kind != "process" else None
+        self._scorer = ScorerClient(scorer_url, timeout_s=timeout_s) if needs_scores(kind) else None
+        self._executor = ExecutorClient(executor_url, timeout_s=timeout_s) if needs_verdicts(kind) else None
+        self._every_test = every_test
         self._model = model
         self._segment = segment
         self._loop = asyncio.new_event_loop()
@@ -73,16 +76,19 @@ class RemoteRewards:
         return asyncio.run_coroutine_threadsafe(self._judge(list(programs)), self._loop)
 
     async def _judge(self, programs: list[Program]) -> list[Judgement | None]:
-        scores, verdicts = await asyncio.gather(self._scores(programs), self._verdicts(programs))
-        return [
-            Judgement(steps, verdict) if self._complete(steps, verdict) else None
-            for steps, verdict in zip(scores, verdicts, strict=True)
-        ]
+        scores, executions = await asyncio.gather(self._scores(programs), self._executions(programs))
+        return [self._judgement(*pair) for pair in zip(scores, executions, strict=True)]
 
-    def _complete(self, steps: tuple[StepScore, ...] | None, verdict: Verdict | None) -> bool:
-        scored = self._scorer is None or steps is not None
-        executed = self._executor is None or verdict not in (None, Verdict.INTERNAL_ERROR)
-        return scored and executed
+    def _judgement(self, steps: tuple[StepScore, ...] | None, execution: ExecuteReply | None) -> Judgement | None:
+        """None where something that was asked for is missing."""
+        if self._scorer is not None and steps is None:
+            return None
+        if self._executor is None:
+            return Judgement(steps)
+        if execution is None or execution.verdict is Verdict.INTERNAL_ERROR:
+            return None
+        passed = execution.passed / execution.total if self._every_test and execution.total else None
+        return Judgement(steps, execution.verdict, passed)
 
     async def _scores(self, programs: list[Program]) -> list[tuple[StepScore, ...] | None]:
         if self._scorer is None:
@@ -92,11 +98,11 @@ class RemoteRewards:
         scores = iter([_step_scores(reply) for reply in replies])
         return [next(scores) if self._has_code_step(program) else () for program in programs]
 
-    async def _verdicts(self, programs: list[Program]) -> list[Verdict | None]:
+    async def _executions(self, programs: list[Program]) -> list[ExecuteReply | None]:
         if self._executor is None:
             return [None] * len(programs)
-        replies = await ask_all(self._executor.execute_batch, [_execute_request(program) for program in programs])
-        return [reply.verdict if reply else None for reply in replies]
+        requests = [_execute_request(program, every_test=self._every_test) for program in programs]
+        return await ask_all(self._executor.execute_batch, requests)
 
     def _has_code_step(self, program: Program) -> bool:
         return any(step.kind is StepKind.CODE for step in split_steps(program.code, self._segment))
@@ -116,9 +122,11 @@ class RemoteRewards:
                 await client.aclose()
 
 
-def _execute_request(program: Program) -> ExecuteRequest:
+def _execute_request(program: Program, *, every_test: bool) -> ExecuteRequest:
     problem = program.problem
-    return ExecuteRequest(code=program.code, tests=problem.tests, setup=problem.setup, stop_at_first_failure=True)
+    return ExecuteRequest(
+        code=program.code, tests=problem.tests, setup=problem.setup, stop_at_first_failure=not every_test
+    )
 
 
 def _step_scores(reply: ScoreReply | None) -> tuple[StepScore, ...] | None:

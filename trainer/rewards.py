@@ -6,61 +6,80 @@ T_i is the token that holds the last character of step i (PRLCoder, https://arxi
 earn a process reward: comments and blanks earn nothing, and a program without a code step has a process reward of 0.
 That 0 is the program's own; a judgement that *we* failed to give is None, and its rollout is dropped before it comes
 here. A program that the policy did not end is judged as it stands; `missing_eos_penalty` is taken off its last token.
+
+Which kinds and forms there are, and what each was named against, stands in `trainer.reward_forms`.
 """
 
+import random
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 
-from services.contracts import Verdict
-from trainer.loss import kl
+from trainer.loss import KlEstimator, kl
+from trainer.reward_forms import (
+    Judgement,
+    OutcomeForm,
+    ProcessForm,
+    RewardKind,
+    StepScore,
+    last_score,
+    outcome_reward,
+    process_rewards,
+)
 
-RewardKind = Literal["process", "outcome", "process+outcome"]
-ProcessForm = Literal["sum", "mean", "softmin"]
+__all__ = [
+    "Judgement",
+    "OutcomeForm",
+    "ProcessForm",
+    "ProgramReward",
+    "RewardForm",
+    "RewardKind",
+    "Span",
+    "StepScore",
+    "outcome_reward",
+    "penalised",
+    "process_rewards",
+    "program_reward",
+    "token_at",
+    "token_rewards",
+]
+
 Span = tuple[int, int]
 """The characters that a token completes, `text[start:end]`; a row's spans are neighbours, from 0 to the text's end."""
-
-_SOFTMIN_TEMPERATURE = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class StepScore:
-    """A code step's score, in [0, 1] as the PRM gives it; `end` is the offset behind the step's last character."""
-
-    end: int
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What the services say of one program: scores of its code steps, its verdict, or both (None = not asked for)."""
-
-    steps: tuple[StepScore, ...] | None = None
-    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RewardForm:
     """How a judgement becomes rewards.
 
-    `process`: `sum` gives each code step its score; `mean` divides by the number of code steps, so that more lines
-    earn no more; `softmin` weights them so that they add up to about the smallest, which no further line can raise.
-    `outcome_weight` in [0, 1] is the outcome's share of `process+outcome`.
+    `kind` says what counts, `process` and `outcome` how. `outcome_weight` in [0, 1] is the outcome's share of
+    `process+outcome` and `gated`. `clip_at` is the threshold of the process form `clip`. `shuffled` is a control: a
+    program earns the same, at its steps in a random order. `missing_eos_penalty` is taken off a program that the policy
+    did not end, `length_penalty` for each token behind the first `free_tokens`, both at the last token.
     """
 
     kind: RewardKind = "process"
     process: ProcessForm = "mean"
     outcome_weight: float = 0.5
     missing_eos_penalty: float = 0.0
+    outcome: OutcomeForm = "binary"
+    clip_at: float = 0.5
+    shuffled: bool = False
+    length_penalty: float = 0.0
+    free_tokens: int = 0
 
     @property
     def weights(self) -> tuple[float, float]:
         """The weights of process and outcome."""
-        outcome = {"process": 0.0, "outcome": 1.0, "process+outcome": self.outcome_weight}[self.kind]
+        outcome = {"process": 0.0, "outcome": 1.0, "orm": 1.0}.get(self.kind, self.outcome_weight)
         return 1 - outcome, outcome
+
+    def penalty(self, tokens: int, finished: bool) -> float:
+        """What a program of so many tokens pays for its length and for having no end; 0 or more."""
+        unfinished = 0.0 if finished else self.missing_eos_penalty
+        return unfinished + self.length_penalty * max(0, tokens - self.free_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,42 +95,32 @@ class ProgramReward:
         return sum(step.score for step in self.steps) + self.last
 
 
-def program_reward(judgement: Judgement, form: RewardForm, *, finished: bool = True) -> ProgramReward:
-    """The rewards of one program; `finished`: the policy ended it by itself.
+def program_reward(
+    judgement: Judgement, form: RewardForm, *, finished: bool = True, tokens: int = 0, seed: int = 0
+) -> ProgramReward:
+    """The rewards of one program of so many tokens; `finished`: the policy ended it by itself; `seed`: of `shuffled`.
 
     Raises:
         ValueError: the judgement lacks what the form asks for.
     """
     process_weight, outcome_weight = form.weights
-    last = 0.0 if finished else -form.missing_eos_penalty
+    last = -form.penalty(tokens, finished)
     if outcome_weight:
-        last += outcome_weight * outcome_reward(judgement)
-    steps = process_rewards(judgement, form.process) if process_weight else ()
+        last += outcome_weight * (
+            last_score(judgement) if form.kind == "orm" else outcome_reward(judgement, form.outcome)
+        )
+    if form.kind == "gated":
+        process_weight *= outcome_reward(judgement)
+    steps = process_rewards(judgement, form.process, form.clip_at) if process_weight else ()
+    if form.shuffled:
+        steps = _shuffled(steps, seed)
     return ProgramReward(tuple(StepScore(step.end, process_weight * step.score) for step in steps), last)
 
 
-def process_rewards(judgement: Judgement, form: ProcessForm) -> tuple[StepScore, ...]:
-    """The reward of each code step; none for a program without one.
-
-    `softmin` is PURE's min-form credit, r_i softmax(-r / T)_i with T = 0.1: https://arxiv.org/abs/2504.15275.
-    """
-    if judgement.steps is None:
-        raise ValueError("a process reward needs scores")
-    scores = torch.tensor([step.score for step in judgement.steps], dtype=torch.float64)
-    weights = {
-        "sum": torch.ones_like(scores),
-        "mean": torch.full_like(scores, 1 / max(1, len(scores))),
-        "softmin": torch.softmax(-scores / _SOFTMIN_TEMPERATURE, dim=0),
-    }[form]
-    rewards = (weights * scores).tolist()
-    return tuple(StepScore(step.end, reward) for step, reward in zip(judgement.steps, rewards, strict=True))
-
-
-def outcome_reward(judgement: Judgement) -> float:
-    """1 for an accepted program, else 0. A failure of ours has no reward, so `internal_error` raises ValueError."""
-    if judgement.verdict in (None, Verdict.INTERNAL_ERROR):
-        raise ValueError(f"there is no outcome in the verdict {judgement.verdict}")
-    return float(judgement.verdict is Verdict.ACCEPTED)
+def _shuffled(steps: tuple[StepScore, ...], seed: int) -> tuple[StepScore, ...]:
+    """The same rewards, dealt out among the steps anew."""
+    dealt = random.Random(seed).sample(steps, len(steps))
+    return tuple(StepScore(step.end, other.score) for step, other in zip(steps, dealt, strict=True))
 
 
 def token_at(spans: Sequence[Span], end: int) -> int:
@@ -133,7 +142,12 @@ def token_rewards(programs: Sequence[ProgramReward], spans: Sequence[Sequence[Sp
 
 
 def penalised(
-    rewards: torch.Tensor, logprobs: torch.Tensor, ref_logprobs: torch.Tensor, mask: torch.Tensor, beta: float
+    rewards: torch.Tensor,
+    logprobs: torch.Tensor,
+    ref_logprobs: torch.Tensor,
+    mask: torch.Tensor,
+    beta: float,
+    estimator: KlEstimator = "k1",
 ) -> torch.Tensor:
-    """Token rewards less `beta` times the log-ratio to the reference, `[batch, response]`, 0 where `mask` is False."""
-    return torch.where(mask, rewards - beta * kl(logprobs, ref_logprobs, "k1"), 0)
+    """Token rewards less `beta` times the KL to the reference, `[batch, response]`, 0 where `mask` is False."""
+    return torch.where(mask, rewards - beta * kl(logprobs, ref_logprobs, estimator), 0)

@@ -1,22 +1,24 @@
 """Rollout: the policy writes programs, the services judge them, and the two meet as trajectories.
 
-The judgements are asked for as soon as the programs are there; the passes that PPO needs anyway (old log-probabilities,
-the reference's, the values) run meanwhile. A rollout without a judgement is dropped and counted.
+Programs are written chunk by chunk; the judgements of a chunk are asked for as soon as it is there, so that the
+services work while the next one is written and while PPO's own passes run (old log-probabilities, the reference's, the
+values). A rollout without a judgement is dropped and counted.
 """
 
+import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from typing import Self
 
 import torch
 
 from services.contracts import Problem
 from trainer.advantage import masked_mean
-from trainer.judging import Program, RewardSource, ask_once
-from trainer.loss import kl
-from trainer.policies import Policy, Responses, ValueModel
-from trainer.rewards import Judgement, ProgramReward, RewardForm, penalised, program_reward, token_rewards
+from trainer.judging import PendingJudgements, Program, RewardSource
+from trainer.policies import ActorCritic, Policy, Responses
+from trainer.rewards import Judgement, ProgramReward, RewardForm, program_reward, token_rewards
 
 Stats = dict[str, float]
 
@@ -25,21 +27,23 @@ Stats = dict[str, float]
 class Trajectories:
     """What PPO learns from. Tensors are `[batch, response]`, on the policy's device; `mask` True = a real token.
 
-    `rewards` are the tokens', the KL penalty taken off; `logprobs` and `values` are those of the policy and the value
-    model that were there at the rollout.
+    `rewards` are the tokens'; `logprobs`, `ref_logprobs`, `entropy` and `values` are those of the models that were
+    there at the rollout.
     """
 
     prompts: list[str]
     ids: torch.Tensor
     mask: torch.Tensor
     logprobs: torch.Tensor
+    ref_logprobs: torch.Tensor
+    entropy: torch.Tensor
     values: torch.Tensor
     rewards: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.prompts)
 
-    def select(self, rows: Sequence[int]) -> "Trajectories":
+    def select(self, rows: Sequence[int]) -> Self:
         """Some of the trajectories, trimmed to the longest of them."""
         rows = list(rows)
         width = int(self.mask[rows].sum(dim=1).max())
@@ -52,38 +56,34 @@ class RolloutSettings:
     """How programs are written and rewarded; `chunk`: programs in one pass without gradient."""
 
     form: RewardForm
-    beta: float
     temperature: float
     max_new_tokens: int
-    chunk: int = 32
+    chunk: int = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Collector:
-    """Collects trajectories with a policy, its frozen reference, a value model and a source of judgements."""
+    """Collects trajectories with a policy and its critic, the policy's frozen reference and a source of judgements."""
 
-    policy: Policy
+    agent: ActorCritic
     reference: Policy
-    values: ValueModel
     source: RewardSource
     settings: RolloutSettings
 
     @torch.no_grad()
     def collect(self, problems: Sequence[Problem], seed: int) -> tuple[Trajectories | None, Stats]:
-        """One program for each of `problems`; no trajectories where none of them was judged."""
+        """One program for each of `problems`; no trajectories where none of them was judged.
+
+        Their rewards are what the programs earned; `trainer.shaping` makes of them what is learnt.
+        """
         prompts = [problem.prompt for problem in problems]
         stats = Stats()
+        pending = PendingJudgements(self.source)
         with timed(stats, "rollout"):
-            responses = self.policy.sample(
-                prompts,
-                max_new_tokens=self.settings.max_new_tokens,
-                temperature=self.settings.temperature,
-                seed=seed,
-            )
-        pending = ask_once(self.source, [Program(*pair) for pair in zip(problems, responses.texts, strict=True)])
+            responses = self._write(problems, seed, pending)
         with timed(stats, "forward"):
             measured = self._measure(prompts, responses)
-            spans = self.policy.spans(responses)
+            spans = self.agent.policy.spans(responses)
         with timed(stats, "rewards_wait"):
             judgements = pending.wait()
 
@@ -93,18 +93,43 @@ class Collector:
         if not kept:
             return None, stats
         earned = [
-            program_reward(judgement, self.settings.form, finished=responses.finished[row])
+            program_reward(
+                judgement,
+                self.settings.form,
+                finished=responses.finished[row],
+                tokens=len(spans[row]),
+                seed=_seed(seed, row),
+            )
             for row, judgement in enumerate(judgements)
             if judgement is not None
         ]
         stats |= _program_stats(earned, [judgements[row] for row in kept], [responses.finished[row] for row in kept])
-        stats |= _token_stats(measured[:, kept], responses.mask[kept])
-        stats["objective/rlhf_reward"] = stats["objective/scores"] - self.settings.beta * stats["objective/kl"]
-        scores = token_rewards(earned, [spans[row] for row in kept], responses.ids.shape[1])
-        return self._trajectories(prompts, responses, measured, scores, kept), stats
+        mask = responses.mask[kept]
+        logprobs, entropy, values, ref_logprobs = measured[:, kept]
+        stats["objective/entropy"] = masked_mean(entropy, mask).item()
+        stats["rollout/tokens"] = mask.sum(dim=1).float().mean().item()
+        rewards = token_rewards(earned, [spans[row] for row in kept], mask.shape[1]).to(mask.device)
+        kept_prompts = [prompts[row] for row in kept]
+        ids = responses.ids[kept]
+        return Trajectories(kept_prompts, ids, mask, logprobs, ref_logprobs, entropy, values, rewards), stats
+
+    def _write(self, problems: Sequence[Problem], seed: int, pending: PendingJudgements) -> Responses:
+        """Programs for all problems, those of each chunk asked about while the next is written."""
+        chunks = []
+        for start in range(0, len(problems), self.settings.chunk):
+            drawn = problems[start : start + self.settings.chunk]
+            responses = self.agent.policy.sample(
+                [problem.prompt for problem in drawn],
+                max_new_tokens=self.settings.max_new_tokens,
+                temperature=self.settings.temperature,
+                seed=_seed(seed, start),
+            )
+            pending.ask([Program(*pair) for pair in zip(drawn, responses.texts, strict=True)])
+            chunks.append(responses)
+        return Responses.joined(chunks)
 
     def _measure(self, prompts: Sequence[str], responses: Responses) -> torch.Tensor:
-        """`[4, batch, response]`: log-probabilities, entropy, the reference's log-probabilities, values.
+        """`[4, batch, response]`: log-probabilities, entropy, values, the reference's log-probabilities.
 
         Programs of similar length go through the models together, each chunk trimmed to its longest.
         """
@@ -113,40 +138,10 @@ class Collector:
         for rows in torch.split(lengths.argsort(stable=True), self.settings.chunk):
             width = int(lengths[rows].max())
             batch = [prompts[row] for row in rows], responses.ids[rows, :width], responses.mask[rows, :width]
-            logprobs, entropy = self.policy.logprobs(*batch, temperature=self.settings.temperature)
+            own = self.agent.measure(*batch, temperature=self.settings.temperature)
             ref_logprobs, _ = self.reference.logprobs(*batch, temperature=self.settings.temperature)
-            measured[:, rows, :width] = torch.stack([logprobs, entropy, ref_logprobs, self.values(*batch)])
+            measured[:, rows, :width] = torch.stack([own.logprobs, own.entropy, own.values, ref_logprobs])
         return measured
-
-    def _trajectories(
-        self,
-        prompts: Sequence[str],
-        responses: Responses,
-        measured: torch.Tensor,
-        scores: torch.Tensor,
-        kept: list[int],
-    ) -> Trajectories:
-        """The rollouts that were judged, their token `scores` less the KL penalty."""
-        mask = responses.mask[kept]
-        logprobs, _, ref_logprobs, values = measured[:, kept]
-        return Trajectories(
-            prompts=[prompts[row] for row in kept],
-            ids=responses.ids[kept],
-            mask=mask,
-            logprobs=logprobs,
-            values=values,
-            rewards=penalised(scores.to(mask.device), logprobs, ref_logprobs, mask, self.settings.beta),
-        )
-
-
-def _token_stats(measured: torch.Tensor, mask: torch.Tensor) -> Stats:
-    """`objective/kl` is summed over a program's tokens (nats), `objective/entropy` is the mean of all real tokens."""
-    logprobs, entropy, ref_logprobs, _ = measured
-    return {
-        "objective/kl": torch.where(mask, kl(logprobs, ref_logprobs), 0).sum(dim=1).mean().item(),
-        "objective/entropy": masked_mean(entropy, mask).item(),
-        "rollout/tokens": mask.sum(dim=1).float().mean().item(),
-    }
 
 
 def _program_stats(
@@ -156,6 +151,7 @@ def _program_stats(
     stats = {
         "objective/scores": _mean([reward.total for reward in earned]),
         "rollout/finished": _mean(finished),
+        "val/num_eos_tokens": sum(finished),
     }
     steps = [judgement.steps for judgement in judgements if judgement and judgement.steps is not None]
     verdicts = [judgement.verdict for judgement in judgements if judgement and judgement.verdict is not None]
@@ -165,6 +161,10 @@ def _program_stats(
     if verdicts:
         stats["rewards/accepted"] = _mean([verdict == "accepted" for verdict in verdicts])
     return stats
+
+
+def _seed(seed: int, place: int) -> int:
+    return random.Random(f"{seed}/{place}").getrandbits(63)
 
 
 def _mean(numbers: Sequence[float]) -> float:

@@ -1,7 +1,8 @@
 """How prompts and responses become a model's inputs: the one place where the two kinds of policy differ.
 
 Encoder-decoder: the prompt is the encoder's input, the response the decoder's target. Decoder-only: prompt, newline,
-response in one sequence, prompts padded on the left so that all responses start at the same column.
+response in one sequence, prompts padded on the left so that all responses start at the same column. An encoder reads
+each distinct prompt of a batch once.
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from typing import Any, Protocol
 
 import torch
 from torch.nn.functional import pad as pad_columns
+from transformers.modeling_outputs import BaseModelOutput
 
 Inputs = dict[str, Any]
 """Keyword arguments of a Hugging Face model's `forward`."""
@@ -20,8 +22,10 @@ class Layout(Protocol):
     def prompt_ids(self, tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
         """The prompts as token ids, with the special tokens that the tokenizer adds by itself."""
 
-    def teacher_forced(self, prompts: Sequence[Sequence[int]], ids: torch.Tensor, mask: torch.Tensor) -> Inputs:
-        """Inputs of one pass over whole responses, `ids` and `mask` `[batch, response]`."""
+    def teacher_forced(
+        self, model: Any, prompts: Sequence[Sequence[int]], ids: torch.Tensor, mask: torch.Tensor
+    ) -> Inputs:
+        """Inputs, on the model's device, of one pass over whole responses, `ids` and `mask` `[batch, response]`."""
 
     def at_responses(self, states: torch.Tensor, length: int) -> torch.Tensor:
         """`[batch, response, ...]`: the states, of that pass, that predict each of `length` response tokens."""
@@ -44,24 +48,30 @@ class EncoderDecoder:
         ids: list[list[int]] = tokenizer(list(prompts)).input_ids
         return ids
 
-    def teacher_forced(self, prompts: Sequence[Sequence[int]], ids: torch.Tensor, mask: torch.Tensor) -> Inputs:
-        input_ids, attention_mask = pad_rows(prompts, self._pad_id)
-        decoder_input_ids = pad_columns(ids[:, :-1], (1, 0), value=self._start_id)
-        return {"input_ids": input_ids, "attention_mask": attention_mask, "decoder_input_ids": decoder_input_ids}
+    def teacher_forced(
+        self, model: Any, prompts: Sequence[Sequence[int]], ids: torch.Tensor, mask: torch.Tensor
+    ) -> Inputs:
+        decoder_input_ids = pad_columns(ids[:, :-1], (1, 0), value=self._start_id).to(model.device)
+        return {**self._encoded(model, prompts), "decoder_input_ids": decoder_input_ids}
 
     def at_responses(self, states: torch.Tensor, length: int) -> torch.Tensor:
         return states
 
     def opening(self, model: Any, prompts: Sequence[Sequence[int]]) -> Inputs:
-        input_ids, attention_mask = (rows.to(model.device) for rows in pad_rows(prompts, self._pad_id))
-        return {
-            "encoder_outputs": model.get_encoder()(input_ids=input_ids, attention_mask=attention_mask),
-            "attention_mask": attention_mask,
-            "decoder_input_ids": torch.full_like(input_ids[:, :1], self._start_id),
-        }
+        start_ids = torch.full((len(prompts), 1), self._start_id, dtype=torch.long, device=model.device)
+        return {**self._encoded(model, prompts), "decoder_input_ids": start_ids}
 
     def following(self, inputs: Inputs, outputs: Any, tokens: torch.Tensor) -> Inputs:
         return {**inputs, "decoder_input_ids": tokens[:, None], "past_key_values": outputs.past_key_values}
+
+    def _encoded(self, model: Any, prompts: Sequence[Sequence[int]]) -> Inputs:
+        """The encoder's output for every prompt, computed once for each distinct one."""
+        places = {prompt: place for place, prompt in enumerate(dict.fromkeys(map(tuple, prompts)))}
+        input_ids, attention_mask = (rows.to(model.device) for rows in pad_rows(list(places), self._pad_id))
+        states = model.get_encoder()(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        rows = torch.tensor([places[tuple(prompt)] for prompt in prompts], device=model.device)
+        outputs = BaseModelOutput(last_hidden_state=states[rows])
+        return {"encoder_outputs": outputs, "attention_mask": attention_mask[rows]}
 
 
 class DecoderOnly:
@@ -75,11 +85,13 @@ class DecoderOnly:
         rows = tokenizer([prompt + "\n" for prompt in prompts]).input_ids
         return [row[:-1] if row[-1:] == [self._eos_id] else row for row in rows]
 
-    def teacher_forced(self, prompts: Sequence[Sequence[int]], ids: torch.Tensor, mask: torch.Tensor) -> Inputs:
-        prompt_ids, prompt_mask = pad_rows(prompts, self._pad_id, left=True)
-        attention_mask = torch.cat([prompt_mask.to(mask.device), mask[:, :-1].long()], dim=1)
+    def teacher_forced(
+        self, model: Any, prompts: Sequence[Sequence[int]], ids: torch.Tensor, mask: torch.Tensor
+    ) -> Inputs:
+        prompt_ids, prompt_mask = (rows.to(model.device) for rows in pad_rows(prompts, self._pad_id, left=True))
+        attention_mask = torch.cat([prompt_mask, mask[:, :-1].long().to(model.device)], dim=1)
         return {
-            "input_ids": torch.cat([prompt_ids.to(ids.device), ids[:, :-1]], dim=1),
+            "input_ids": torch.cat([prompt_ids, ids[:, :-1].to(model.device)], dim=1),
             "attention_mask": attention_mask,
             "position_ids": _positions(attention_mask),
         }

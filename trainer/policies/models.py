@@ -66,16 +66,21 @@ class ModelPolicy:
         return ids.to(self.device), real.bool().to(self.device)
 
     def logits(self, prompts: Sequence[str], ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        inputs = self.layout.teacher_forced(self.layout.prompt_ids(self.tokenizer, prompts), ids, mask)
-        outputs = self.model(**{name: value.to(self.device) for name, value in inputs.items()}, use_cache=False)
-        return self.layout.at_responses(outputs.logits, ids.shape[1])
+        return self.layout.at_responses(self._forward(prompts, ids, mask).logits, ids.shape[1])
+
+    def logits_and_states(
+        self, prompts: Sequence[str], ids: torch.Tensor, mask: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """`logits`, and the last hidden states that they are made of, `[batch, response, width]`, from one pass."""
+        outputs = self._forward(prompts, ids, mask, output_hidden_states=True)
+        states = outputs.decoder_hidden_states if self.model.config.is_encoder_decoder else outputs.hidden_states
+        length = ids.shape[1]
+        return self.layout.at_responses(outputs.logits, length), self.layout.at_responses(states[-1], length)
 
     def logprobs(
         self, prompts: Sequence[str], ids: torch.Tensor, mask: torch.Tensor, temperature: float = 1.0
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        everything = torch.log_softmax(self.logits(prompts, ids, mask).float() / temperature, dim=-1)
-        entropy = -(everything.exp() * everything).sum(dim=-1)
-        return everything.gather(-1, ids[..., None]).squeeze(-1), entropy
+        return token_logprobs(self.logits(prompts, ids, mask), ids, temperature)
 
     def spans(self, responses: Responses) -> list[list[Span]]:
         rows = zip(responses.ids, responses.mask, responses.texts, strict=True)
@@ -84,6 +89,19 @@ class ModelPolicy:
     def save(self, folder: Path) -> None:
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
+
+    def _forward(self, prompts: Sequence[str], ids: torch.Tensor, mask: torch.Tensor, **options: bool) -> Any:
+        prompt_ids = self.layout.prompt_ids(self.tokenizer, prompts)
+        return self.model(**self.layout.teacher_forced(self.model, prompt_ids, ids, mask), use_cache=False, **options)
+
+
+def token_logprobs(
+    logits: torch.Tensor, ids: torch.Tensor, temperature: float = 1.0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log-probabilities of `ids` and entropies, `[batch, response]`, from logits `[batch, response, vocabulary]`."""
+    everything = torch.log_softmax(logits.float() / temperature, dim=-1)
+    entropy = -(everything.exp() * everything).sum(dim=-1)
+    return everything.gather(-1, ids[..., None]).squeeze(-1), entropy
 
 
 def layout_for(config: Any, tokenizer: Any) -> Layout:

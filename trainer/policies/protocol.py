@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
+from torch.nn.functional import pad
 
 Span = tuple[int, int]
 """A token's characters in the decoded text, as in `text[start:end]`."""
@@ -23,6 +24,17 @@ class Responses:
     mask: torch.Tensor
     texts: list[str]
     finished: list[bool]
+
+    @staticmethod
+    def joined(parts: "Sequence[Responses]") -> "Responses":
+        """The rows of all parts, one part after the other, padded to the longest."""
+        width = max(part.ids.shape[1] for part in parts)
+        return Responses(
+            ids=torch.cat([pad(part.ids, (0, width - part.ids.shape[1])) for part in parts]),
+            mask=torch.cat([pad(part.mask, (0, width - part.mask.shape[1])) for part in parts]),
+            texts=[text for part in parts for text in part.texts],
+            finished=[finished for part in parts for finished in part.finished],
+        )
 
 
 class Policy(Protocol):

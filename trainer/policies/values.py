@@ -1,4 +1,8 @@
-"""The value model: a backbone of its own and one number for each response token."""
+"""Critics: a value model with a backbone of its own, and a head for the policy's trunk.
+
+V(s_t) is the expected return before token t is written, from the prompt and the tokens before it. A new critic expects
+nothing: its last layer starts at zero.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,6 +10,7 @@ from typing import Any, Self
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 from transformers import AutoModel
 
 from trainer.errors import PolicyError
@@ -13,21 +18,19 @@ from trainer.policies.gguf import checkpoint_folder
 from trainer.policies.models import ModelPolicy
 
 _HEAD_FILE = "value_head.safetensors"
+_SHARED_FILE = "shared_head.safetensors"
 
 
-class ValueModel(torch.nn.Module):
-    """V(s_t): the expected return before token t is written, from the prompt and the tokens before it.
+class ValueModel(nn.Module):
+    """A backbone of its own and one number for each response token.
 
-    The backbone reads prompts and responses exactly as the policy does, so the two share a tokenizer. The head starts
-    at zero: a new value model expects nothing.
+    The backbone reads prompts and responses exactly as the policy does, so the two share a tokenizer.
     """
 
     def __init__(self, backbone: Any, policy: ModelPolicy) -> None:
         super().__init__()
         self.backbone = backbone.eval()
-        self.head = torch.nn.Linear(backbone.config.hidden_size, 1)
-        torch.nn.init.zeros_(self.head.weight)
-        torch.nn.init.zeros_(self.head.bias)
+        self.head = _zeroed(nn.Linear(backbone.config.hidden_size, 1))
         self._layout = policy.layout
         self._tokenizer = policy.tokenizer
 
@@ -53,10 +56,9 @@ class ValueModel(torch.nn.Module):
 
     def forward(self, prompts: Sequence[str], ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Values `[batch, response]` for `ids` and `mask` of that shape; masked positions hold no meaning."""
-        inputs = self._layout.teacher_forced(self._layout.prompt_ids(self._tokenizer, prompts), ids, mask)
-        device = self.head.weight.device
-        outputs = self.backbone(**{name: value.to(device) for name, value in inputs.items()}, use_cache=False)
-        states = self._layout.at_responses(outputs.last_hidden_state, ids.shape[1])
+        prompt_ids = self._layout.prompt_ids(self._tokenizer, prompts)
+        inputs = self._layout.teacher_forced(self.backbone, prompt_ids, ids, mask)
+        states = self._layout.at_responses(self.backbone(**inputs, use_cache=False).last_hidden_state, ids.shape[1])
         values: torch.Tensor = self.head(states.to(self.head.weight.dtype)).squeeze(-1).float()
         return values
 
@@ -64,3 +66,42 @@ class ValueModel(torch.nn.Module):
         """Write backbone and head as safetensors; `load` reads them back."""
         self.backbone.save_pretrained(folder)
         save_file(self.head.state_dict(), Path(folder) / _HEAD_FILE)
+
+
+class ValueHead(nn.Module):
+    """A small perceptron on hidden states `[batch, response, width]`, values `[batch, response]`."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            inner = nn.Linear(width, width)
+        self.layers = nn.Sequential(inner, nn.Tanh(), _zeroed(nn.Linear(width, 1)))
+
+    @staticmethod
+    def is_saved_in(folder: Path) -> bool:
+        """True where `save` has written."""
+        return (folder / _SHARED_FILE).exists()
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The head saved in `folder`."""
+        weights = load_file(folder / _SHARED_FILE)
+        head = cls(weights["layers.0.weight"].shape[0])
+        head.load_state_dict(weights)
+        return head
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        values: torch.Tensor = self.layers(states.float()).squeeze(-1)
+        return values
+
+    def save(self, folder: Path) -> None:
+        """Write the weights; the trunk is the policy's and saved with it."""
+        folder.mkdir(exist_ok=True)
+        save_file(self.state_dict(), folder / _SHARED_FILE)
+
+
+def _zeroed(layer: nn.Linear) -> nn.Linear:
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from trainer.loss import (
     approx_kl,
-    clip_fraction,
+    clip_fractions,
     explained_variance,
     kl,
     mean_ratio,
@@ -83,7 +83,9 @@ def test_statistics_count_real_tokens_only() -> None:
     new = torch.tensor([[math.log(1.5), 0.0, 50.0]])
     old = torch.zeros(1, 3)
     assert approx_kl(new, old, mask).item() == pytest.approx(0.5 * math.log(1.5) ** 2 / 2)
-    assert clip_fraction(new, old, mask, clip=0.2).item() == 0.5
+    rising = torch.ones(1, 3)
+    assert [each.item() for each in clip_fractions(new, old, rising, mask, clip=0.2)] == [0.0, 0.5]
+    assert [each.item() for each in clip_fractions(new, old, -rising, mask, clip=0.2)] == [0.0, 0.0]
     assert mean_ratio(new, old, mask).item() == pytest.approx(1.25)
 
 

@@ -9,7 +9,7 @@ import torch
 
 from services.contracts import Problem, Verdict
 from trainer.judging import Program, ask_once
-from trainer.policies import ModelPolicy, ValueModel
+from trainer.policies import ModelPolicy, load_actor_critic
 from trainer.rewards import Judgement, RewardForm, StepScore
 from trainer.rollout import Collector, RolloutSettings
 
@@ -41,12 +41,12 @@ PROBLEMS = [problem(name) for name in ("one", "two", "three", "four")]
 def collector(tiny_policy: Callable[..., ModelPolicy], tmp_path: Path) -> Callable[[Judge, RewardForm], Collector]:
     policy, reference = tiny_policy("t5", 0), tiny_policy("t5", 1)
     policy.save(tmp_path)
-    values = ValueModel.load(tmp_path, policy)
-    torch.nn.init.ones_(values.head.bias)
+    agent = load_actor_critic(policy, tmp_path)
+    torch.nn.init.ones_(agent.critic.head.bias)
 
-    def make(judge: Judge, form: RewardForm, beta: float = 0.1) -> Collector:
-        settings = RolloutSettings(form, beta=beta, temperature=1.0, max_new_tokens=12, chunk=3)
-        return Collector(policy, reference, values, Source(judge), settings)
+    def make(judge: Judge, form: RewardForm) -> Collector:
+        settings = RolloutSettings(form, temperature=1.0, max_new_tokens=12, chunk=3)
+        return Collector(agent, reference, Source(judge), settings)
 
     return make
 
@@ -81,21 +81,19 @@ def test_nothing_judged_gives_no_trajectories(collector) -> None:
     assert "objective/scores" not in stats
 
 
-def test_token_rewards_are_the_scores_less_the_penalty(collector) -> None:
+def test_token_rewards_are_the_scores_and_the_measures_are_the_models(collector) -> None:
     judge = lambda program: Judgement((StepScore(1, 0.25),) if program.code else (), Verdict.ACCEPTED)  # noqa: E731
     form = RewardForm("process+outcome", "sum", outcome_weight=0.5)
-    made = collector(judge, form, beta=0.1)
+    made = collector(judge, form)
     batch, stats = made.collect(PROBLEMS, seed=0)
-    logprobs, entropy = made.policy.logprobs(batch.prompts, batch.ids, batch.mask)
+    logprobs, entropy = made.agent.policy.logprobs(batch.prompts, batch.ids, batch.mask)
     ref_logprobs, _ = made.reference.logprobs(batch.prompts, batch.ids, batch.mask)
     torch.testing.assert_close(batch.logprobs[batch.mask], logprobs[batch.mask], atol=1e-5, rtol=1e-4)
-    scores = batch.rewards + 0.1 * (logprobs - ref_logprobs)
-    totals = torch.where(batch.mask, scores, 0).sum(dim=1).tolist()
+    torch.testing.assert_close(batch.ref_logprobs[batch.mask], ref_logprobs[batch.mask], atol=1e-5, rtol=1e-4)
+    totals = batch.rewards.sum(dim=1).tolist()
     expected = [0.125 * bool(program.code) + 0.5 for program in made.source.asked]
     assert totals == pytest.approx(expected, abs=1e-4)
     assert stats["objective/scores"] == pytest.approx(sum(expected) / 4)
-    divergence = torch.where(batch.mask, logprobs - ref_logprobs, 0).sum(dim=1).mean().item()
-    assert stats["objective/kl"] == pytest.approx(divergence, abs=1e-4)
     assert stats["objective/entropy"] == pytest.approx(entropy[batch.mask].mean().item(), abs=1e-4)
     assert not batch.rewards[~batch.mask].any()
     assert (batch.values[batch.mask] == 1).all()
