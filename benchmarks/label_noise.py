@@ -106,7 +106,7 @@ async def judge_all(url: str, rows: Sequence[dict[str, Any]], recipe: Recipe) ->
     gate, counts = asyncio.Semaphore(4), Counter[str]()
     judged: list[Judged] = []
     async with ExecutorClient(url, timeout_s=600) as executor:
-        verifier = Verifier(executor, patience_s=60, is_cancelled=lambda: False)
+        verifier = Verifier(executor, patience_s=60)
 
         async def one(row: dict[str, Any]) -> None:
             async with gate:

@@ -1,9 +1,11 @@
 """The part that all three clients share: one connection pool, deadlines, retries, errors by name."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import cache
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -52,6 +54,7 @@ class ServiceClient:
         self._http = httpx.AsyncClient(
             base_url=self.base_url,
             limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
+            verify=_trusted_roots(),
             trust_env=False,
         )
 
@@ -153,6 +156,12 @@ class ServiceClient:
         except httpx.TransportError as error:
             message = f"no answer from the {self.service} at {self.base_url}: {error or type(error).__name__}"
             raise UnreachableError(message) from error
+
+
+@cache
+def _trusted_roots() -> ssl.SSLContext:
+    """Read once a process: that takes longer than a dozen calls."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _parse(reply: type[Answer], response: httpx.Response) -> Answer:

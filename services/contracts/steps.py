@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 _NEWLINE = re.compile(r"\r\n|\n|\r")
+_NOTABLE = re.compile(r"[#\\()\[\]{}\"']")
 _STRING_OPENING = re.compile(r"\"\"\"|'''|\"|'")
 _CLOSING = {"'''": re.compile(r"\\.|'''", re.DOTALL), '"""': re.compile(r"\\.|\"\"\"", re.DOTALL)}
 
@@ -173,7 +174,10 @@ class _Scanner:
         return len(line)
 
     def _read_code(self, line: str, at: int) -> int:
-        character = line[at]
+        notable = _NOTABLE.search(line, at)
+        if notable is None:
+            return len(line)
+        at, character = notable.start(), notable.group()
         if character == "#":
             return len(line)
         if character == "\\" and at == len(line) - 1:

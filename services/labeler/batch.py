@@ -61,14 +61,10 @@ class _Batch:
     def __init__(self, work: WorkRepository, school: School, executor: Executor) -> None:
         self._work = work
         self._school = school
-        self._settings = settings = school.settings
-        self._job_id = job_id = school.job_id
+        self._settings = school.settings
+        self._job_id = school.job_id
         self._begun: set[int] = set()
-        self._verifier = Verifier(
-            executor,
-            patience_s=settings.executor_patience_s,
-            is_cancelled=lambda: not work.is_live(job_id),
-        )
+        self._verifier = Verifier(executor, patience_s=school.settings.executor_patience_s)
 
     async def label(self, positions: Sequence[int]) -> None:
         """Settle the pending ones of the problems at `positions`; may be called again if it did not come to its end."""

@@ -64,8 +64,11 @@ async def augmented_tests(problem: Problem, code: str, recipe: Recipe, verifier:
     expressions = new_expressions(literal_calls(problem, code), _TRIES_FOR_EACH_TEST * wanted, random)
     if not expressions:
         return []
-    replies = await verifier.run(questions(problem, code, expressions))
-    tests = answers(problem, expressions, replies)[:wanted]
+    tests: list[AssertTest] = []
+    for asked in (expressions[:wanted], expressions[wanted:]):
+        if asked and len(tests) < wanted:
+            tests += answers(problem, asked, await verifier.run(questions(problem, code, asked)))
+    tests = tests[:wanted]
     [again] = await verifier.run([request(problem, code, [*problem.tests, *tests], stop=False)])
     if again is None:
         return []

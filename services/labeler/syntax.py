@@ -6,9 +6,10 @@ for byte. Spans count Unicode code points and leave out a node's own parentheses
 
 import builtins
 import keyword
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import libcst as cst
 from libcst.metadata import (
@@ -16,7 +17,6 @@ from libcst.metadata import (
     ByteSpanPositionProvider,
     FunctionScope,
     MetadataWrapper,
-    ParentNodeProvider,
     Scope,
     ScopeProvider,
 )
@@ -53,6 +53,13 @@ def apply(code: str, edit: Edit) -> str:
     return code
 
 
+class _Scopes(ScopeProvider):
+    """Told what its base class would search for among its hundreds of attributes, for each program again."""
+
+    def get_visitors(self) -> Mapping[str, Any]:
+        return {"visit_Module": self.visit_Module}
+
+
 class Program:
     """Source text with its LibCST tree, spans, parents and scopes.
 
@@ -64,7 +71,7 @@ class Program:
         self.code = code
         self._wrapper = MetadataWrapper(cst.parse_module(code), unsafe_skip_copy=True)
         self._byte_spans = self._wrapper.resolve(ByteSpanPositionProvider)
-        self._parents = self._wrapper.resolve(ParentNodeProvider)
+        self._children: dict[cst.CSTNode, list[cst.CSTNode]] = {}
         self._offsets = None if code.isascii() else _code_point_offsets(code)
 
     @property
@@ -81,10 +88,20 @@ class Program:
         while waiting:
             node = waiting.pop()
             yield node
-            waiting += [child for child in reversed(node.children) if not isinstance(child, _NEVER_CHANGED)]
+            waiting += reversed(self._changeable_children(node))
+
+    def _changeable_children(self, node: cst.CSTNode) -> list[cst.CSTNode]:
+        if node not in self._children:
+            self._children[node] = [child for child in node.children if not isinstance(child, _NEVER_CHANGED)]
+        return self._children[node]
 
     def parent(self, node: cst.CSTNode) -> cst.CSTNode:
+        """What a node that a rule may change stands in."""
         return self._parents[node]
+
+    @cached_property
+    def _parents(self) -> dict[cst.CSTNode, cst.CSTNode]:
+        return {child: node for node in self.walk() for child in self._changeable_children(node)}
 
     def span(self, node: cst.CSTNode) -> Span:
         """Where `node` stands, its own parentheses left out."""
@@ -165,7 +182,7 @@ class Program:
     @cached_property
     def scopes(self) -> dict[cst.CSTNode, Scope]:
         """The scope of every node that has one."""
-        found = self._wrapper.resolve(ScopeProvider)
+        found = self._wrapper.resolve(_Scopes)
         return {node: scope for node, scope in found.items() if isinstance(scope, Scope)}
 
 

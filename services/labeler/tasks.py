@@ -1,6 +1,7 @@
 """The one task of the queue: label a batch of problems."""
 
 import asyncio
+from functools import cache
 
 from celery import Celery, Task
 
@@ -16,15 +17,21 @@ _LONGEST_CHUNK_S = 300.0
 def register_tasks(celery: Celery, settings: LabelerSettings) -> None:
     """Give `celery` the task; it opens what it needs, for nothing that is open survives a worker's fork."""
 
+    @cache
+    def database() -> Database:
+        """The one of this process, for its connection and its compiled queries serve all its tasks."""
+        return Database(settings.database_url)
+
     @celery.task(name=LABEL_PROBLEMS, bind=True)
     def label_problems(task: Task[..., None], job_id: str, positions: list[int]) -> None:
         properties = task.request.properties or {}
         lease = Lease(settings, properties["delivery_tag"])
-        asyncio.run(_label(settings, lease, job_id, positions))
+        asyncio.run(_label(settings, database(), lease, job_id, positions))
 
 
-async def _label(settings: LabelerSettings, lease: Lease, job_id: str, positions: list[int]) -> None:
-    database = Database(settings.database_url)
+async def _label(
+    settings: LabelerSettings, database: Database, lease: Lease, job_id: str, positions: list[int]
+) -> None:
     keeping = asyncio.create_task(lease.keep())
     try:
         async with ExecutorClient(settings.executor_url, timeout_s=_LONGEST_CHUNK_S) as executor:
@@ -33,4 +40,3 @@ async def _label(settings: LabelerSettings, lease: Lease, job_id: str, positions
     finally:
         keeping.cancel()
         lease.close()
-        database.close()

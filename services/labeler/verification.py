@@ -8,13 +8,13 @@ one that is busy (429) as long as it takes. If it answers others and never these
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from itertools import islice
 from typing import Protocol
 
 from services.client.errors import NoAnswerError, OverloadedError, RequestError
 from services.contracts import ExecuteReply, ExecuteRequest, Verdict
-from services.labeler.errors import ExecutorLostError, JobCancelledError, UnusableProblemError
+from services.labeler.errors import ExecutorLostError, UnusableProblemError
 
 logger = logging.getLogger(__name__)
 
@@ -35,18 +35,16 @@ class Executor(Protocol):
 
 
 class Verifier:
-    """Runs programs for one job; `is_cancelled` is asked before each chunk."""
+    """Runs programs for one job; whoever is not interested any more cancels the call."""
 
-    def __init__(self, executor: Executor, *, patience_s: float, is_cancelled: Callable[[], bool]) -> None:
+    def __init__(self, executor: Executor, *, patience_s: float) -> None:
         self._executor = executor
         self._patience_s = patience_s
-        self._is_cancelled = is_cancelled
 
     async def run(self, programs: Sequence[ExecuteRequest]) -> list[ExecuteReply | None]:
         """A reply for each program, in order; None where the executor kept failing at it.
 
         Raises:
-            JobCancelledError: somebody cancelled the job meanwhile.
             ExecutorLostError: no answer for `patience_s` seconds.
             UnusableProblemError: the executor refuses these programs, or can't answer them.
         """
@@ -73,8 +71,6 @@ class Verifier:
     async def _ask_patiently(self, programs: Sequence[ExecuteRequest]) -> list[ExecuteReply]:
         wait_s, deadline, suspected = _FIRST_WAIT_S, time.monotonic() + self._patience_s, False
         while True:
-            if self._is_cancelled():
-                raise JobCancelledError
             try:
                 return await self._executor.execute_batch(programs)
             except NoAnswerError as error:

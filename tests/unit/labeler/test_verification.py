@@ -4,7 +4,7 @@ import pytest
 
 from services.client.errors import DeadlineExceededError, OverloadedError, RequestError, UnreachableError
 from services.contracts import ExecuteReply, ExecuteRequest, Verdict
-from services.labeler.errors import ExecutorLostError, JobCancelledError, UnusableProblemError
+from services.labeler.errors import ExecutorLostError, UnusableProblemError
 from services.labeler.verification import CHUNK_PROGRAMS, Verifier
 
 
@@ -27,8 +27,8 @@ def programs(count, code="x = 1"):
     return [ExecuteRequest(code=code, tests=[]) for _ in range(count)]
 
 
-def verifier(executor, *, patience_s=60.0, cancelled=False):
-    return Verifier(executor, patience_s=patience_s, is_cancelled=lambda: cancelled)
+def verifier(executor, *, patience_s=60.0):
+    return Verifier(executor, patience_s=patience_s)
 
 
 async def test_programs_travel_in_chunks():
@@ -102,10 +102,3 @@ async def test_a_chunk_that_the_executors_queue_can_never_hold_is_halved():
 async def test_an_executor_that_refuses_the_labeler_itself_is_lost():
     with pytest.raises(ExecutorLostError, match="no such key"):
         await verifier(ScriptedExecutor(RequestError(401, "unauthorized", "no such key"))).run(programs(1))
-
-
-async def test_nothing_is_run_for_a_cancelled_job():
-    executor = ScriptedExecutor()
-    with pytest.raises(JobCancelledError):
-        await verifier(executor, cancelled=True).run(programs(1))
-    assert executor.batches == []
