@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from services.contracts import AssertTest, Problem
 
@@ -33,10 +34,11 @@ name = "local"
 
 @dataclass(frozen=True)
 class Verified:
-    """How many mutants a peer ran to an outcome, and in how many seconds."""
+    """How many mutants a peer ran to an outcome, in how many seconds, and how many of them ended at a time limit."""
 
     mutants: int
     seconds: float
+    late: int = 0
 
     @property
     def rate(self) -> float:
@@ -77,7 +79,7 @@ def run_mutmut(bin_folder: Path, folder: Path, problems: Sequence[Problem]) -> V
     counts = re.findall(r"(\d+)/(\d+) ", run)
     if not counts:
         raise SystemExit(f"mutmut said nothing that is understood here:\n{run[-2000:]}")
-    return Verified(int(counts[-1][0]), seconds)
+    return Verified(int(counts[-1][0]), seconds, int(re.findall(r"⏰ (\d+)", run)[-1]))
 
 
 def run_cosmic_ray(bin_folder: Path, folder: Path, problems: Sequence[Problem]) -> Verified:
@@ -98,12 +100,13 @@ def run_cosmic_ray(bin_folder: Path, folder: Path, problems: Sequence[Problem]) 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(work_off, sessions))
     seconds = time.perf_counter() - began
-    return Verified(sum(_results(bin_folder, place) for place in sessions), seconds)
+    results = [result for place in sessions for result in _results(bin_folder, place)]
+    return Verified(len(results), seconds, sum(result["output"] == "timeout" for result in results))
 
 
-def _results(bin_folder: Path, place: Path) -> int:
+def _results(bin_folder: Path, place: Path) -> list[dict[str, Any]]:
     lines = _run([bin_folder / "cosmic-ray", "dump", "session.sqlite"], place).splitlines()
-    return sum(json.loads(line)[1] is not None for line in lines)
+    return [result for _, result in map(json.loads, lines) if result is not None]
 
 
 def _run(command: Sequence[str | Path], folder: Path) -> str:
