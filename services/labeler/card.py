@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from services.contracts import Job, KilledBy, Origin, Outcome, Rejected
+from services.contracts import Job, KilledBy, Origin, Outcome, Rejected, Teaching
 from services.labeler.storage import ProgramCount, SplitCount
 
 _ALIGNED_LEFT = 2
@@ -38,6 +38,7 @@ def render_card(
         "## Operators\n\n" + _operators(programs),
         "## Verdicts\n\n" + _verdicts(programs),
         "## How noisy they are\n\n" + _noise(programs, splits),
+        *_teaching(job.teaching),
         "## Rejected problems\n\n" + _rejected(job.rejected),
         "## How they were made\n\n" + _settings(job, recipe),
     ]
@@ -125,6 +126,20 @@ def _noise(programs: Sequence[ProgramCount], splits: Sequence[SplitCount]) -> st
             f"- Programs never judged, for the executor kept failing at them: {unjudged:,}. None is exported.",
         ]
     )
+
+
+def _teaching(teaching: Teaching) -> list[str]:
+    """What models were asked and what it cost; no section where none teaches."""
+    if not (teaching.questions or teaching.requests):
+        return []
+    lines = [
+        f"- Questions of finished problems: {teaching.questions:,}; {teaching.unanswered:,} of them unanswered.",
+        f"- Replies, and programs in replies, that no label could be made of: {teaching.malformed:,}.",
+        f"- Paid for by this job: {teaching.requests:,} requests, {teaching.prompt_tokens:,} prompt tokens and "
+        f"{teaching.completion_tokens:,} completion tokens. Replies known from another job cost nothing.",
+        f"- Cost at the prices that the job told: {teaching.cost:,.4f}.",
+    ]
+    return ["## What its teachers cost\n\n" + "\n".join(lines)]
 
 
 def _rejected(rejected: Sequence[Rejected]) -> str:

@@ -1,7 +1,7 @@
 """The tests of one problem, before which every program that a teacher makes has to stand.
 
 Most programs that are wrong fail one of the problem's own tests, and those are few: only what passes them is run again,
-from the start, on all. A verdict is that of one run on all tests, and costs a third less.
+from the first on, on all. So a verdict is that of one run on all tests. docs/adr/0038.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Protocol
 
 from services.client.errors import NoAnswerError, OverloadedError, RequestError
-from services.contracts import ExecuteReply, ExecuteRequest, Verdict
+from services.contracts import AssertTest, ExecuteReply, ExecuteRequest, TestCase, Verdict
 from services.labeler.errors import ExecutorLostError, UnusableProblemError
 
 logger = logging.getLogger(__name__)
@@ -115,4 +115,8 @@ def _light_enough(chunk: list[int], programs: Sequence[ExecuteRequest]) -> Itera
 
 
 def _weight(program: ExecuteRequest) -> int:
-    return len(program.code) + len(program.setup) + sum(len(repr(test)) for test in program.tests)
+    return len(program.code) + len(program.setup) + sum(map(_length, program.tests))
+
+
+def _length(test: TestCase) -> int:
+    return len(test.code) if isinstance(test, AssertTest) else len(repr(test))

@@ -39,12 +39,13 @@ class _Maker:
         rows = [call.values for call in calls]
         self._domains = [Domain.of(column) for column in zip(*rows, strict=True)]
         self._links = linked_lengths(rows)
+        self._free = [index for index in range(len(self._domains)) if index not in self._links]
 
     def make(self, call: LiteralCall, random: Random) -> str:
         """`call` with one argument or more mutated; an argument that counts another's items goes on doing so."""
         values: list[Any] = list(call.values)
-        free = [index for index in range(len(values)) if index not in self._links]
-        for index in random.sample(free, random.randint(min(1, len(free)), len(free))):
+        most = len(self._free)
+        for index in random.sample(self._free, random.randint(min(1, most), most)):
             values[index] = mutate(values[index], self._domains[index], random)
         for count, sized in self._links.items():
             values[count] = len(values[sized])

@@ -99,7 +99,9 @@ def _live(job_id: str) -> Any:
 
 
 def _row(job_id: str, position: int) -> Any:
-    return update(ProblemRow).where(ProblemRow.job_id == job_id, ProblemRow.position == position)
+    """An update of one problem; no session holds it as an object that would have to follow."""
+    row = update(ProblemRow).where(ProblemRow.job_id == job_id, ProblemRow.position == position)
+    return row.execution_options(synchronize_session=False)
 
 
 def _settle(session: Session, job_id: str, position: int, **values: Any) -> bool:

@@ -19,6 +19,21 @@ SCORE = {"prompt": "Add two numbers.", "code": CODE}
 JOB = {"name": "one", "problems": [{"id": "1", "prompt": "Add.", "solution": CODE, "tests": EXECUTE["tests"]}]}
 
 
+MANY = {
+    "name": "many",
+    "augmented_tests": 8,
+    "problems": [
+        {
+            "id": str(number),
+            "prompt": "Add.",
+            "solution": CODE.replace("total", f"total_{number}"),
+            "tests": EXECUTE["tests"],
+        }
+        for number in range(16)
+    ],
+}
+
+
 @pytest.fixture
 def ports() -> dict[str, int]:
     return dict(zip(sorted(SERVICES), free_ports(len(SERVICES)), strict=True))
@@ -56,6 +71,15 @@ def status(url: str) -> int | None:
         return error.code
     except OSError:
         return None
+
+
+def read(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=60) as reply:
+        return reply.read()
+
+
+def get(url: str) -> dict:
+    return json.loads(read(url))
 
 
 def post(url: str, body: object) -> dict:
@@ -106,6 +130,35 @@ def test_a_killed_service_comes_back_and_a_killed_supervisor_leaves_no_orphan(
     assert "linewise demo" in said  # how to get a model
     assert "executor ended with signal SIGKILL; restarting it in 0.5 s." in said
     assert eventually(lambda: not [pid for pid in family if lives(pid)], within_s=45)
+
+
+def test_redis_killed_in_mid_job_comes_back_and_the_job_loses_and_doubles_nothing(
+    up, ports, eventually, descendants, linewise
+):
+    process, labeler = up(), f"http://127.0.0.1:{ports['labeler']}"
+    undisturbed = post(f"{labeler}/jobs", MANY)["id"]
+    assert eventually(lambda: get(f"{labeler}/jobs/{undisturbed}")["status"] == "succeeded", within_s=100)
+
+    job = post(f"{labeler}/jobs", MANY)["id"]
+    assert eventually(lambda: get(f"{labeler}/jobs/{job}")["problems"]["done"], within_s=60)
+    os.kill(next(pid for pid in descendants(process.pid) if is_redis(pid)), signal.SIGKILL)
+    assert get(f"{labeler}/jobs/{job}")["status"] == "running"
+    assert eventually(lambda: get(f"{labeler}/jobs/{job}")["status"] == "succeeded", within_s=100)
+    assert read(f"{labeler}/jobs/{job}/labels") == read(f"{labeler}/jobs/{undisturbed}/labels")
+    assert any(is_redis(pid) for pid in descendants(process.pid))
+
+    compared = linewise("compare-teachers", undisturbed, job, "--json", LINEWISE_LABELER_URL=labeler)
+    places = json.loads(compared.stdout)["places"]
+    assert (places["agreement"], places["only_a"], places["only_b"]) == (1.0, 0, 0)
+    unknown = linewise("compare-teachers", undisturbed, "no-such-job", LINEWISE_LABELER_URL=labeler)
+    assert (unknown.returncode, len(unknown.stderr.splitlines())) == (2, 1)
+
+    process.kill()
+    assert "redis ended with signal SIGKILL; restarting it in 0.5 s." in process.communicate(timeout=60)[1]
+
+
+def is_redis(pid: int) -> bool:
+    return b"redis-server" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def runs(pid: int, *words: str) -> bool:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.contracts import Job, JobStatus, LabelCounts, ProblemCounts, Rejected
+from services.contracts import Job, JobStatus, LabelCounts, ProblemCounts, Rejected, Teaching
 from services.labeler.card import plain, render_card
 from services.labeler.storage import ProgramCount, SplitCount
 
@@ -121,3 +121,16 @@ def test_many_rejections_are_cut_and_said_to_be():
     card = render_card(job(rejected=rejected), RECIPE, PROGRAMS, SPLITS)
     assert len(rows_below(card, "Rejected problems")) == 200
     assert "And 1,034 more" in card
+
+
+def test_what_models_were_asked_and_what_it_cost_is_told_where_one_teaches(card):
+    assert "teachers cost" not in card
+    spent = Teaching(
+        questions=1_200, malformed=7, unanswered=3, requests=1_100, prompt_tokens=9_000, completion_tokens=80, cost=1.25
+    )
+    section = render_card(job(teaching=spent), RECIPE, PROGRAMS, SPLITS).split("## What its teachers cost\n")[1]
+    told = section.split("\n## ")[0]
+    assert "1,200; 3 of them unanswered." in told
+    assert "no label could be made of: 7." in told
+    assert "1,100 requests, 9,000 prompt tokens and 80 completion tokens." in told
+    assert "the job told: 1.2500." in told
