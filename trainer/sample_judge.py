@@ -1,15 +1,16 @@
 """Judging drafts over the network: verdicts from the executor and, where asked for, scores from the scorer."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from services.client import ScorerClient
 from trainer.judging import PendingJudgements, Program, ask_once
 from trainer.remote import RemoteRewards
-from trainer.samples import Sample, program_of
-from trainer.sampling import Drafts
+from trainer.samples import Drafts, Sample, program_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class PendingSamples:
                 task_id=draft.problem.id,
                 kind=draft.kind,
                 completion=draft.completion,
+                tokens=draft.tokens,
+                logprob=draft.logprob,
                 verdict=judged.verdict if judged else None,
                 scores=[(step.end, step.score) for step in scored.steps or ()] if scored else None,
                 settings=settings,
@@ -62,3 +65,14 @@ class Judge:
 
     def _ask_scorer(self, programs: Sequence[Program]) -> PendingJudgements | None:
         return ask_once(self._scorer, programs) if self._scorer else None
+
+
+def scorer_identity(scorer_url: str | None) -> str:
+    """What tells the model that a scorer serves by default from another, the same after a restart."""
+
+    async def ask() -> str:
+        async with ScorerClient(scorer_url) as scorer:
+            models = await scorer.models()
+        return "\n".join(model.model_dump_json(exclude={"loaded_at"}) for model in models if model.default)
+
+    return asyncio.run(ask())

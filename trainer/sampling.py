@@ -1,33 +1,21 @@
 """Drafts for an evaluation: which programs are written in which chunk, so that a stopped run can go on.
 
-Problems are cut into chunks that fill a batch; a chunk's seed depends on its place alone. So a chunk that is made again
-is the same, whatever was made before it.
+Greedy and sampled programs have chunks of their own, each a batch of problems with prompts of similar length. A chunk's
+seed depends on its place alone: a chunk that is made again is the same, whatever was made before it.
 """
 
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from services.contracts import Problem
 from trainer.policies import Policy
-from trainer.samples import Kind, Sample
+from trainer.samples import Draft, Drafts, Kind, Sample
 
 _GIVEN_CHUNK = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A program that a policy wrote, not judged yet."""
-
-    problem: Problem
-    kind: Kind
-    completion: str
-
-
-Drafts = list[Draft]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,74 +33,88 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Problems whose programs are written and judged together."""
+    """Problems whose programs are written and judged together, `count` of one kind for each."""
 
+    kind: Kind
     index: int
     problems: tuple[Problem, ...]
+    count: int
 
-    def finished(self, samples: Iterable[Sample], sampling: Sampling) -> bool:
-        """True where every program of every problem is among the samples."""
-        made = Counter((sample.task_id, sample.kind) for sample in samples)
-        return all(
-            made[problem.id, "sampled"] == sampling.n and made[problem.id, "greedy"] == int(sampling.greedy)
-            for problem in self.problems
-        )
+    @property
+    def expected(self) -> Counter[tuple[str, Kind]]:
+        """How many samples of each task and kind it comes to."""
+        return Counter({(problem.id, self.kind): self.count for problem in self.problems})
 
 
 def plan(problems: Sequence[Problem], sampling: Sampling) -> list[Chunk]:
     """The chunks of an evaluation, each about a batch of programs."""
-    size = max(1, sampling.batch_size // max(1, sampling.n))
-    cuts = range(0, len(problems), size)
-    return [Chunk(index, tuple(problems[start : start + size])) for index, start in enumerate(cuts)]
+    ordered = sorted(problems, key=lambda problem: len(problem.prompt))
+    greedy = _cut("greedy", ordered, 1, sampling.batch_size) if sampling.greedy else []
+    return greedy + (_cut("sampled", ordered, sampling.n, sampling.batch_size) if sampling.n else [])
+
+
+def _cut(kind: Kind, problems: Sequence[Problem], count: int, batch_size: int) -> list[Chunk]:
+    size = max(1, batch_size // count)
+    starts = range(0, len(problems), size)
+    return [Chunk(kind, index, tuple(problems[start : start + size]), count) for index, start in enumerate(starts)]
 
 
 def write_drafts(policy: Policy, chunk: Chunk, sampling: Sampling) -> Drafts:
-    """Have the policy write a chunk's programs, greedy ones first."""
+    """Have the policy write a chunk's programs, those of a problem one after the other."""
     drafts: Drafts = []
-    if sampling.greedy:
-        drafts += _write(policy, chunk.problems, "greedy", sampling, temperature=0.0, seed=sampling.seed)
-    repeated = [problem for problem in chunk.problems for _ in range(sampling.n)]
+    repeated = [problem for problem in chunk.problems for _ in range(chunk.count)]
     for start in range(0, len(repeated), sampling.batch_size):
-        seed = int(_digest(f"{sampling.seed}/{chunk.index}/{start}")[:8], 16)
         some = repeated[start : start + sampling.batch_size]
-        drafts += _write(policy, some, "sampled", sampling, temperature=sampling.temperature, seed=seed)
+        responses = policy.sample(
+            [problem.prompt for problem in some],
+            max_new_tokens=sampling.max_new_tokens,
+            temperature=0.0 if chunk.kind == "greedy" else sampling.temperature,
+            top_p=sampling.top_p,
+            seed=int(_digest(f"{sampling.seed}/{chunk.index}/{start}")[:8], 16),
+        )
+        tokens, logprobs = responses.mask.sum(dim=1).tolist(), responses.logprobs.sum(dim=1).tolist()
+        rows = zip(some, responses.texts, tokens, logprobs, strict=True)
+        drafts += [Draft(problem, chunk.kind, text, length, logprob) for problem, text, length, logprob in rows]
     return drafts
 
 
-def given_drafts(given: Iterable[tuple[Problem, str]]) -> Iterator[Drafts]:
-    """Programs made elsewhere, in chunks."""
-    drafts = [Draft(problem, "given", completion) for problem, completion in given]
-    for start in range(0, len(drafts), _GIVEN_CHUNK):
-        yield drafts[start : start + _GIVEN_CHUNK]
+def group(drafts: Iterable[Draft]) -> list[Drafts]:
+    """Programs made elsewhere in chunks, those of a task together."""
+    by_task: dict[str, Drafts] = {}
+    for draft in drafts:
+        by_task.setdefault(draft.problem.id, []).append(draft)
+    chunks: list[Drafts] = [[]]
+    for task in by_task.values():
+        if len(chunks[-1]) + len(task) > _GIVEN_CHUNK and chunks[-1]:
+            chunks.append([])
+        chunks[-1].extend(task)
+    return chunks
 
 
-def fingerprint(policy: str, problems: Sequence[Problem], settings: Mapping[str, object]) -> str:
-    """A short hash of everything that decides the samples: weights, problems, settings."""
-    parts = [_policy_digest(policy), json.dumps(settings, sort_keys=True)]
+def expected_of(drafts: Drafts) -> Counter[tuple[str, Kind]]:
+    """How many samples of each task and kind `drafts` come to."""
+    return Counter((draft.problem.id, draft.kind) for draft in drafts)
+
+
+def is_finished(expected: Counter[tuple[str, Kind]], samples: Iterable[Sample]) -> bool:
+    """True where every expected program is among the samples."""
+    made = Counter((sample.task_id, sample.kind) for sample in samples)
+    return all(made[key] == count for key, count in expected.items())
+
+
+def fingerprint(origin: str | Path, problems: Sequence[Problem], settings: Mapping[str, object]) -> str:
+    """A short hash of everything that decides the samples: weights or file, problems, settings."""
+    parts = [_digest_of(Path(origin)) or str(origin), json.dumps(settings, sort_keys=True)]
     parts += [problem.model_dump_json() for problem in problems]
     return _digest("\n".join(parts))[:16]
 
 
-def _write(
-    policy: Policy, problems: Sequence[Problem], kind: Kind, sampling: Sampling, *, temperature: float, seed: int
-) -> Drafts:
-    responses = policy.sample(
-        [problem.prompt for problem in problems],
-        max_new_tokens=sampling.max_new_tokens,
-        temperature=temperature,
-        top_p=sampling.top_p,
-        seed=seed,
-    )
-    return [Draft(problem, kind, text) for problem, text in zip(problems, responses.texts, strict=True)]
-
-
-def _policy_digest(policy: str) -> str:
-    """The hash of a checkpoint folder's files; a name on the hub stands for itself."""
-    folder = Path(policy)
-    if not folder.is_dir():
-        return policy
+def _digest_of(path: Path) -> str | None:
+    """The hash of a file, or of a checkpoint folder's files; a name on the hub has none."""
+    if not path.exists():
+        return None
     digest = hashlib.sha256()
-    for file in sorted(folder.glob("*.safetensors")) + sorted(folder.glob("*.json")):
+    for file in sorted(path.glob("*.safetensors")) + sorted(path.glob("*.json")) if path.is_dir() else [path]:
         with file.open("rb") as opened:
             digest.update(hashlib.file_digest(opened, "sha256").digest())
     return digest.hexdigest()

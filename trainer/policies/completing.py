@@ -39,23 +39,23 @@ def complete(policy: ModelPolicy, beginnings: Sequence[Beginning]) -> list[Compl
     """One completion for each beginning, all in one batch: those of similar length are best kept together."""
     prefixes = [policy.tokenizer(each.prefix, add_special_tokens=False).input_ids for each in beginnings]
     limits = [len(prefix) + each.max_new_tokens for prefix, each in zip(prefixes, beginnings, strict=True)]
-    ids, mask = decode(
+    decoded = decode(
         policy.model,
         policy.layout,
         policy.layout.prompt_ids(policy.tokenizer, [each.prompt for each in beginnings]),
-        eos_id=policy.tokenizer.eos_token_id,
+        end_ids=policy.layout.end_ids,
         pad_id=policy.tokenizer.pad_token_id,
         max_new_tokens=max(limits),
         pick=_Pick(beginnings, prefixes, max(limits), policy.device),
     )
-    rows = [row[real].tolist()[:limit] for row, real, limit in zip(ids, mask, limits, strict=True)]
+    rows = [row[real].tolist()[:limit] for row, real, limit in zip(decoded.ids, decoded.mask, limits, strict=True)]
     return [_completion(policy, row, prefix) for row, prefix in zip(rows, prefixes, strict=True)]
 
 
 def _completion(policy: ModelPolicy, row: list[int], prefix: list[int]) -> Completion:
-    whole, begun = decode_text(policy.tokenizer, row), decode_text(policy.tokenizer, prefix)
-    finished = row[-1] == policy.tokenizer.eos_token_id
-    return Completion(whole[len(begun) :], tokens=len(row) - len(prefix), finished=finished)
+    program = policy.without_end(row)
+    whole, begun = decode_text(policy.tokenizer, program), decode_text(policy.tokenizer, prefix)
+    return Completion(whole[len(begun) :], tokens=len(row) - len(prefix), finished=len(program) < len(row))
 
 
 class _Pick:
@@ -72,18 +72,19 @@ class _Pick:
         self._temperatures = torch.tensor([[each.temperature] for each in beginnings], device=device)
         self._top_ps = torch.tensor([[each.top_p] for each in beginnings], device=device)
 
-    def __call__(self, logits: torch.Tensor, step: int) -> torch.Tensor:
-        tokens = torch.where(self._temperatures[:, 0] == 0, logits.argmax(dim=-1), self._drawn(logits, step))
+    def __call__(self, logits: torch.Tensor, step: int, rows: torch.Tensor) -> torch.Tensor:
+        is_greedy = self._temperatures[rows, 0] == 0
+        tokens = torch.where(is_greedy, logits.argmax(dim=-1), self._drawn(logits, step, rows))
         if step >= self._prefixes.shape[1]:
             return tokens
-        return torch.where(step < self._lengths, self._prefixes[:, step], tokens)
+        return torch.where(step < self._lengths[rows], self._prefixes[rows, step], tokens)
 
-    def _drawn(self, logits: torch.Tensor, step: int) -> torch.Tensor:
-        probabilities = torch.softmax(logits / self._temperatures.clamp(min=1e-6), dim=-1)
+    def _drawn(self, logits: torch.Tensor, step: int, rows: torch.Tensor) -> torch.Tensor:
+        probabilities = torch.softmax(logits / self._temperatures[rows].clamp(min=1e-6), dim=-1)
         if (self._top_ps < 1).any():
-            probabilities = nucleus(probabilities, self._top_ps)
+            probabilities = nucleus(probabilities, self._top_ps[rows])
         reached = probabilities.cumsum(dim=-1)
         # Each row counts from its own step, not the batch's, or a neighbour's longer prefix would move its numbers.
-        own = (step - self._lengths).clamp(min=0)
-        draws = self._draws.gather(1, own[:, None]) * reached[:, -1:]
+        own = (step - self._lengths[rows]).clamp(min=0)
+        draws = self._draws[rows].gather(1, own[:, None]) * reached[:, -1:]
         return torch.searchsorted(reached, draws, right=True).squeeze(1).clamp(max=logits.shape[-1] - 1)

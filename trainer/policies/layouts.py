@@ -1,8 +1,9 @@
-"""How prompts and responses become a model's inputs: the one place where the two kinds of policy differ.
+"""How prompts and responses become a model's inputs: the one place where the kinds of policy differ.
 
 Encoder-decoder: the prompt is the encoder's input, the response the decoder's target. Decoder-only: prompt, newline,
-response in one sequence, prompts padded on the left so that all responses start at the same column. An encoder reads
-each distinct prompt of a batch once.
+response in one sequence, prompts padded on the left so that all responses start at the same column. Chat: decoder-only,
+the prompt in the tokenizer's chat template, the response a fenced block. An encoder reads each distinct prompt of a
+batch once.
 """
 
 from collections.abc import Sequence
@@ -15,9 +16,14 @@ from transformers.modeling_outputs import BaseModelOutput
 Inputs = dict[str, Any]
 """Keyword arguments of a Hugging Face model's `forward`."""
 
+_FENCE = "```"
+_OPENING = f"{_FENCE}python\n"
+
 
 class Layout(Protocol):
-    """Builds the inputs of one kind of model."""
+    """Builds the inputs of one kind of model. `end_ids`: tokens that end a response, the first is the usual one."""
+
+    end_ids: tuple[int, ...]
 
     def prompt_ids(self, tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
         """The prompts as token ids, with the special tokens that the tokenizer adds by itself."""
@@ -40,7 +46,8 @@ class Layout(Protocol):
 class EncoderDecoder:
     """T5, CodeT5+ and their like."""
 
-    def __init__(self, pad_id: int, start_id: int) -> None:
+    def __init__(self, pad_id: int, eos_id: int, start_id: int) -> None:
+        self.end_ids: tuple[int, ...] = (eos_id,)
         self._pad_id = pad_id
         self._start_id = start_id
 
@@ -78,12 +85,12 @@ class DecoderOnly:
     """Llama, Qwen, GPT-2 and their like."""
 
     def __init__(self, pad_id: int, eos_id: int) -> None:
+        self.end_ids: tuple[int, ...] = (eos_id,)
         self._pad_id = pad_id
-        self._eos_id = eos_id
 
     def prompt_ids(self, tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
         rows = tokenizer([prompt + "\n" for prompt in prompts]).input_ids
-        return [row[:-1] if row[-1:] == [self._eos_id] else row for row in rows]
+        return [row[:-1] if row[-1:] == [self.end_ids[-1]] else row for row in rows]
 
     def teacher_forced(
         self, model: Any, prompts: Sequence[Sequence[int]], ids: torch.Tensor, mask: torch.Tensor
@@ -110,6 +117,41 @@ class DecoderOnly:
             "position_ids": inputs["position_ids"][:, -1:] + 1,
             "past_key_values": outputs.past_key_values,
         }
+
+
+class Chat(DecoderOnly):
+    """A decoder-only model that follows instructions: asked in its chat template, answering in a fenced block.
+
+    The prompt opens the block, so that the response is the program alone; the fence that closes it ends the response,
+    and no program can hold three backticks in a row.
+    """
+
+    def __init__(self, pad_id: int, eos_id: int, fence_ids: Sequence[int]) -> None:
+        super().__init__(pad_id, eos_id)
+        self.end_ids = (*fence_ids, eos_id)
+
+    def prompt_ids(self, tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
+        chats = [[{"role": "user", "content": prompt}] for prompt in prompts]
+        texts = [tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True) for chat in chats]
+        ids: list[list[int]] = tokenizer([text + _OPENING for text in texts], add_special_tokens=False).input_ids
+        return ids
+
+
+def layout_for(config: Any, tokenizer: Any, *, chat: bool = True) -> Layout:
+    """The layout for a model of this configuration; `chat`: use the chat template, where the tokenizer has one."""
+    pad_id, eos_id = tokenizer.pad_token_id, tokenizer.eos_token_id
+    if config.is_encoder_decoder:
+        start_id = config.decoder_start_token_id
+        return EncoderDecoder(pad_id, eos_id, pad_id if start_id is None else start_id)
+    fence_ids = _fence_ids(tokenizer) if chat and tokenizer.chat_template else []
+    return Chat(pad_id, eos_id, fence_ids) if fence_ids else DecoderOnly(pad_id, eos_id)
+
+
+def _fence_ids(tokenizer: Any) -> list[int]:
+    """The tokens with a fence in them, the plain one first; none where the vocabulary has no plain one."""
+    vocabulary = tokenizer.get_vocab()
+    with_fence = sorted((token for token in vocabulary if _FENCE in token), key=len)
+    return [vocabulary[token] for token in with_fence] if _FENCE in vocabulary else []
 
 
 def pad_rows(rows: Sequence[Sequence[int]], pad_id: int, *, left: bool = False) -> tuple[torch.Tensor, torch.Tensor]:

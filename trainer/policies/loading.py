@@ -24,12 +24,16 @@ Kind = Literal["t5", "llama"]
 
 
 def load_policy(
-    path_or_name: str | Path, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+    path_or_name: str | Path,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    chat: bool = True,
 ) -> ModelPolicy:
     """The policy in a folder, or of that name on the model hub; its kind is read from its configuration.
 
     `smollm2` and `gguf:FILE` are converted at first (`trainer.policies.gguf`). `dtype` overrides the checkpoint's own:
-    float16, as CodeT5+ is stored, is unusable on a CPU.
+    float16, as CodeT5+ is stored, is unusable on a CPU. `chat`: see `ModelPolicy`.
 
     Raises:
         PolicyError: there is no such checkpoint, or it cannot be read.
@@ -48,7 +52,7 @@ def load_policy(
         raise PolicyError(f"no policy can be loaded from {place!r}: {_first_sentence(error)}") from error
     if not tokenizer.is_fast:
         raise PolicyError(f"the tokenizer in {place!r} has no fast version, which token offsets need")
-    return ModelPolicy(model.to(torch.device(device)), tokenizer)
+    return ModelPolicy(model.to(torch.device(device)), tokenizer, chat=chat)
 
 
 def new_policy(

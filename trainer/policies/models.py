@@ -10,21 +10,24 @@ from typing import Any
 import torch
 
 from trainer.policies.decoding import choose, decode
-from trainer.policies.layouts import DecoderOnly, EncoderDecoder, Layout, pad_rows
+from trainer.policies.layouts import layout_for, pad_rows
 from trainer.policies.protocol import Responses, Span
 from trainer.policies.spans import TokenSpans
 from trainer.policies.spans import decode as decode_text
 
 
 class ModelPolicy:
-    """See `Policy`. `model` is a causal or sequence-to-sequence language model, `tokenizer` its fast tokenizer."""
+    """See `Policy`. `model` is a causal or sequence-to-sequence language model, `tokenizer` its fast tokenizer.
 
-    def __init__(self, model: Any, tokenizer: Any) -> None:
+    `chat`: where the tokenizer has a chat template, prompts are asked in it and programs come in a fenced block.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, *, chat: bool = True) -> None:
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
         self.model = model.eval()
         self.tokenizer = tokenizer
-        self.layout = layout_for(model.config, tokenizer)
+        self.layout = layout_for(model.config, tokenizer, chat=chat)
         self._spans = TokenSpans(tokenizer)
 
     @property
@@ -43,26 +46,27 @@ class ModelPolicy:
         seed: int | None = None,
     ) -> Responses:
         generator = None if seed is None else torch.Generator(self.device).manual_seed(seed)
-        ids, mask = decode(
+        decoded = decode(
             self.model,
             self.layout,
             self.layout.prompt_ids(self.tokenizer, prompts),
-            eos_id=self.tokenizer.eos_token_id,
+            end_ids=self.layout.end_ids,
             pad_id=self.tokenizer.pad_token_id,
             max_new_tokens=max_new_tokens,
-            pick=lambda logits, _: choose(logits, temperature, top_p, generator),
+            pick=lambda logits, *_: choose(logits, temperature, top_p, generator),
         )
-        rows = [row[real].tolist() for row, real in zip(ids, mask, strict=True)]
+        rows = [row[real].tolist() for row, real in zip(decoded.ids, decoded.mask, strict=True)]
         return Responses(
-            ids=ids,
-            mask=mask,
-            texts=[decode_text(self.tokenizer, row) for row in rows],
-            finished=[row[-1] == self.tokenizer.eos_token_id for row in rows],
+            ids=decoded.ids,
+            mask=decoded.mask,
+            logprobs=decoded.logprobs,
+            texts=[decode_text(self.tokenizer, self.without_end(row)) for row in rows],
+            finished=[row[-1] in self.layout.end_ids for row in rows],
         )
 
     def encode(self, codes: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         rows = self.tokenizer(list(codes), add_special_tokens=False).input_ids
-        ids, real = pad_rows([[*row, self.tokenizer.eos_token_id] for row in rows], self.tokenizer.pad_token_id)
+        ids, real = pad_rows([[*row, self.layout.end_ids[0]] for row in rows], self.tokenizer.pad_token_id)
         return ids.to(self.device), real.bool().to(self.device)
 
     def logits(self, prompts: Sequence[str], ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -82,9 +86,18 @@ class ModelPolicy:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         return token_logprobs(self.logits(prompts, ids, mask), ids, temperature)
 
+    def without_end(self, row: list[int]) -> list[int]:
+        """A response's ids without the token that ends it, where there is one."""
+        return row[:-1] if row and row[-1] in self.layout.end_ids else row
+
     def spans(self, responses: Responses) -> list[list[Span]]:
         rows = zip(responses.ids, responses.mask, responses.texts, strict=True)
-        return [self._spans.of(row[real].tolist(), text) for row, real, text in rows]
+        return [self._row_spans(row[real].tolist(), text) for row, real, text in rows]
+
+    def _row_spans(self, row: list[int], text: str) -> list[Span]:
+        """A response's spans; the token that ends it completes no character."""
+        program = self.without_end(row)
+        return [*self._spans.of(program, text), *[(len(text), len(text))] * (len(row) - len(program))]
 
     def save(self, folder: Path) -> None:
         self.model.save_pretrained(folder)
@@ -102,11 +115,3 @@ def token_logprobs(
     everything = torch.log_softmax(logits.float() / temperature, dim=-1)
     entropy = -(everything.exp() * everything).sum(dim=-1)
     return everything.gather(-1, ids[..., None]).squeeze(-1), entropy
-
-
-def layout_for(config: Any, tokenizer: Any) -> Layout:
-    """The layout for a model of this configuration."""
-    if not config.is_encoder_decoder:
-        return DecoderOnly(tokenizer.pad_token_id, tokenizer.eos_token_id)
-    start_id = config.decoder_start_token_id
-    return EncoderDecoder(tokenizer.pad_token_id, tokenizer.pad_token_id if start_id is None else start_id)

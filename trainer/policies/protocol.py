@@ -16,12 +16,14 @@ Span = tuple[int, int]
 class Responses:
     """Programs that a policy wrote, one a row.
 
-    `ids` `[batch, response]` long; `mask` `[batch, response]` bool, True = a real token, the final end-of-sequence
-    token included; `texts` without special tokens; `finished[i]`: the policy ended program i by itself.
+    `ids` `[batch, response]` long; `mask` `[batch, response]` bool, True = a real token, the final one that ends the
+    response included; `logprobs` `[batch, response]`, the model's own at temperature 1 while it wrote, 0 behind the
+    end; `texts` without special tokens and without the end; `finished[i]`: the policy ended program i by itself.
     """
 
     ids: torch.Tensor
     mask: torch.Tensor
+    logprobs: torch.Tensor
     texts: list[str]
     finished: list[bool]
 
@@ -32,6 +34,7 @@ class Responses:
         return Responses(
             ids=torch.cat([pad(part.ids, (0, width - part.ids.shape[1])) for part in parts]),
             mask=torch.cat([pad(part.mask, (0, width - part.mask.shape[1])) for part in parts]),
+            logprobs=torch.cat([pad(part.logprobs, (0, width - part.logprobs.shape[1])) for part in parts]),
             texts=[text for part in parts for text in part.texts],
             finished=[finished for part in parts for finished in part.finished],
         )

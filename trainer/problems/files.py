@@ -1,6 +1,8 @@
-"""JSON Lines in and out: a pydantic model a line, and errors that name the file and the line."""
+"""JSON Lines in and out, gzip read as well: a pydantic model a line, errors that name the file and the line."""
 
+import gzip
 import json
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +13,8 @@ from services.contracts import Problem
 from trainer.problems.errors import ProblemFileError
 
 Model = TypeVar("Model", bound=BaseModel)
+
+_GZIP_MAGIC = b"\x1f\x8b"
 
 
 def read_problems(path: Path) -> list[Problem]:
@@ -77,14 +81,19 @@ def _numbered_models(path: Path, model: type[Model]) -> Iterator[tuple[int, Mode
 
 def _numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Lines of the file with their numbers from 1; splits at newlines only, as JSON may hold any other separator."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ProblemFileError(path, None, error.strerror or "cannot be read") from error
-    for number, raw in enumerate(data.split(b"\n"), start=1):
+    for number, raw in enumerate(_content(path).split(b"\n"), start=1):
         try:
             line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
             raise ProblemFileError(path, number, "not valid UTF-8") from error
         if line.strip():
             yield number, line
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a file, unpacked where they are gzip's, whatever the file is called."""
+    try:
+        data = path.read_bytes()
+        return gzip.decompress(data) if data.startswith(_GZIP_MAGIC) else data
+    except (OSError, EOFError, zlib.error) as error:
+        raise ProblemFileError(path, None, getattr(error, "strerror", None) or "cannot be read") from error

@@ -13,10 +13,12 @@ from trainer.problems.lists import SPLITS, generate
 from trainer.problems.mbpp import FIRST_ID as MBPP_FIRST
 from trainer.problems.mbpp import LAST_ID as MBPP_LAST
 from trainer.problems.mbpp import mbpp
+from trainer.problems.mbpp_plus import mbpp_plus
 from trainer.problems.specs import Spec, parse_ranges, parse_spec
 
 SPEC_HELP = (
-    "mbpp or mbpp:601-974 (ranges joined by commas; ?shown=1 asserts in the prompt), humaneval or humaneval:0-19, "
+    "mbpp or mbpp:601-974 (ranges joined by commas; ?shown=1 asserts in the prompt), mbpp-plus or "
+    "mbpp-plus:1-100 (those of the ids that MBPP+ has), humaneval or humaneval:0-19, "
     "lists:train, lists:validation or lists:test (?count=400&seed=0&operations=2-3&loops=30&tests=8), "
     "or the path of a JSONL file with a problem a line"
 )
@@ -48,6 +50,17 @@ def _load_mbpp(spec: Spec) -> list[Problem]:
     spec.expect_options(["shown"])
     problems = mbpp(spec.integer("shown", 1, least=0, most=3))
     return _selected(problems, spec.selection, MBPP_FIRST, MBPP_LAST)
+
+
+def _load_mbpp_plus(spec: Spec) -> list[Problem]:
+    spec.expect_options([])
+    if spec.selection is None:
+        return list(mbpp_plus().values())
+    numbers = parse_ranges(spec.selection, first=MBPP_FIRST, last=MBPP_LAST)
+    problems = [mbpp_plus()[number] for number in numbers if number in mbpp_plus()]
+    if not problems:
+        raise UnknownSpecError(f"{spec.text!r}: MBPP+ has none of these ids")
+    return problems
 
 
 def _load_humaneval(spec: Spec) -> list[Problem]:
@@ -83,9 +96,15 @@ def _selected(problems: dict[int, Problem], selection: str | None, first: int, l
 
 _LOADERS: dict[str, Callable[[Spec], list[Problem]]] = {
     "mbpp": _load_mbpp,
+    "mbpp-plus": _load_mbpp_plus,
     "humaneval": _load_humaneval,
     "lists": _load_lists,
 }
 
-_LICENSES = {"mbpp": "CC-BY-4.0", "humaneval": "MIT", "lists": "Apache-2.0"}
+_LICENSES = {
+    "mbpp": "CC-BY-4.0",
+    "mbpp-plus": "Apache-2.0 AND CC-BY-4.0",
+    "humaneval": "MIT",
+    "lists": "Apache-2.0",
+}
 """As `data/README.md` has them; the lists are generated here, under our own."""

@@ -1,6 +1,7 @@
 """The grammar of a problem spec: `name[:selection][?option=value&...]`.
 
-    mbpp   mbpp:601-974   mbpp:1-100,501-600?shown=2   humaneval:0-19   lists:train?count=400&seed=1   tasks.jsonl
+    mbpp   mbpp:601-974   mbpp:1-100,501-600?shown=2   mbpp-plus:1-100   humaneval:0-19   lists:train?count=400&seed=1
+    tasks.jsonl
 
 Leaves out what the names and options mean: that is `loading`'s.
 """
@@ -12,7 +13,7 @@ from urllib.parse import parse_qsl
 
 from trainer.problems.errors import UnknownSpecError
 
-_SPEC = re.compile(r"(?P<name>[a-z]+)(?::(?P<selection>[^?]*))?(?:\?(?P<options>.*))?")
+_SPEC = re.compile(r"(?P<name>[a-z-]+)(?::(?P<selection>[^?]*))?(?:\?(?P<options>.*))?")
 
 
 @dataclass(frozen=True)

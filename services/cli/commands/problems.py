@@ -21,7 +21,10 @@ def register(app: typer.Typer) -> None:
 
 def _problems(
     spec: Annotated[
-        str, typer.Argument(help="mbpp[:IDS], humaneval[:IDS], lists:SPLIT[?count=N&seed=N], or a JSONL file.")
+        str,
+        typer.Argument(
+            help="mbpp[:IDS], mbpp-plus[:IDS], humaneval[:IDS], lists:SPLIT[?count=N&seed=N], or a JSONL file."
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; it appears whole or not at all.")],
 ) -> None:

@@ -33,7 +33,8 @@ _PPO = LazyCommand(
 _EVALUATE = LazyCommand(
     name="evaluate",
     help="pass@k of a policy by the unbiased estimator; wants a running executor.",
-    epilog="Example:  linewise evaluate --policy runs/ppo/... --problems mbpp:1-100",
+    epilog="Examples:  linewise evaluate --policy smollm2 --problems mbpp:1-100; "
+    "linewise evaluate --samples samples.jsonl.gz --problems humaneval",
     module="trainer.evaluate",
     config_class="EvaluateConfig",
     function="evaluate",
@@ -48,7 +49,7 @@ def register(app: typer.Typer) -> None:
     for phase in (_SFT, _PRM, _PPO):
         phase.register(group, _show)
     app.add_typer(group, name="train")
-    _EVALUATE.register(app, _show)
+    _EVALUATE.register(app, _show_evaluation)
 
 
 def _show(summary: Any) -> None:
@@ -63,3 +64,10 @@ def _show(summary: Any) -> None:
     for name, value in asdict(summary).items():
         table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
     stdout().print(table)
+
+
+def _show_evaluation(summary: Any) -> None:
+    from services.cli.console import stdout
+    from services.cli.evaluation_table import evaluation_table
+
+    stdout().print(evaluation_table(summary))

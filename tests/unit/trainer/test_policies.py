@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, decoders, models
 from transformers import PreTrainedTokenizerFast
 
 from trainer.errors import PolicyError
-from trainer.policies import Kind, ModelPolicy, Responses, ValueModel, load_policy
+from trainer.policies import Kind, ModelPolicy, Responses, ValueModel, load_policy, new_policy
 from trainer.policies.decoding import choose, nucleus
 from trainer.policies.spans import TokenSpans
 from trainer.tokenizers import train_bpe
@@ -26,8 +26,6 @@ def policy(request: pytest.FixtureRequest, tiny_policy: MakePolicy) -> ModelPoli
 
 
 def test_a_t5_of_the_first_measurements_has_a_million_weights() -> None:
-    from trainer.policies import new_policy
-
     model = new_policy("t5", train_bpe(["x = 1\n"], 800)).model
     assert 0.85e6 < sum(weights.numel() for weights in model.parameters()) < 1.1e6
 
@@ -62,6 +60,25 @@ def test_greedy_decoding_agrees_with_the_teacher_forced_pass(policy: ModelPolicy
     responses = policy.sample(PROMPTS, max_new_tokens=16, temperature=0)
     likeliest = policy.logits(PROMPTS, responses.ids, responses.mask).argmax(dim=-1)
     assert torch.equal(likeliest[responses.mask], responses.ids[responses.mask])
+
+
+def test_logprobs_of_the_writing_are_those_of_the_teacher_forced_pass(policy: ModelPolicy) -> None:
+    """Rows that end early leave the batch, which must move nothing of the others'."""
+    prompts = PROMPTS * 12
+    responses = policy.sample(prompts, max_new_tokens=24, seed=0)
+    assert len(set(responses.mask.sum(dim=1).tolist())) > 3
+    logprobs, _ = policy.logprobs(prompts, responses.ids, responses.mask)
+    torch.testing.assert_close(responses.logprobs[responses.mask], logprobs[responses.mask], atol=1e-5, rtol=1e-4)
+    assert not responses.logprobs[~responses.mask].any()
+
+
+def test_rows_of_one_prompt_are_written_each_for_itself(policy: ModelPolicy) -> None:
+    prompts = [PROMPTS[1]] * 5 + [PROMPTS[0]] * 3
+    responses = policy.sample(prompts, max_new_tokens=12, seed=1)
+    assert len(set(responses.texts)) > 4
+    greedy = policy.sample(prompts, max_new_tokens=12, temperature=0)
+    alone = [policy.sample([prompt], max_new_tokens=12, temperature=0).texts[0] for prompt in prompts]
+    assert greedy.texts == alone
 
 
 def test_logprobs_do_not_depend_on_the_company(policy: ModelPolicy) -> None:
@@ -151,8 +168,6 @@ def test_values_share_nothing_with_the_policy(tiny_policy: MakePolicy, tmp_path:
 
 
 def test_a_value_model_of_another_vocabulary_is_refused(tiny_policy: MakePolicy, tmp_path: Path) -> None:
-    from trainer.policies import new_policy
-
     new_policy("t5", train_bpe(["x"], 259), width=16, layers=1, heads=2, inner_width=32).save(tmp_path)
     with pytest.raises(PolicyError, match="vocabulary"):
         ValueModel.load(tmp_path, tiny_policy())
@@ -225,6 +240,51 @@ def test_sentencepiece_spans_are_exact_with_its_byte_fallback() -> None:
     spans = TokenSpans(tokenizer).of(ids, text)
     held = [text[start:end] for start, end in spans]
     assert held == ["def", " f", "\n", "x", "", "", "", "😀", " ", "x", ""]
+
+
+CHAT_TEMPLATE = "{% for message in messages %}<|bos|>{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}"
+FENCES = ["def f():\n    return 1\n```", "x = 1\n\n```", "```python\n"]
+
+
+@pytest.fixture
+def chat_policy() -> ModelPolicy:
+    """A policy whose tokenizer has a chat template, and the fence among its tokens, once behind a newline."""
+    tokenizer = train_bpe(FENCES * 9, 300)
+    tokenizer.chat_template = CHAT_TEMPLATE
+    return ModelPolicy(new_policy("llama", tokenizer, width=16, layers=1, heads=2, inner_width=32).model, tokenizer)
+
+
+def test_a_chat_model_is_asked_in_its_template_and_opens_a_fenced_block(chat_policy: ModelPolicy) -> None:
+    (ids,) = chat_policy.layout.prompt_ids(chat_policy.tokenizer, ["Add one."])
+    asked = chat_policy.tokenizer.decode(ids)
+    assert asked.startswith("<|bos|>user: ")
+    assert asked.endswith("Add one.\n```python\n")
+
+
+def test_a_fence_ends_a_chat_models_program_and_is_no_part_of_it(chat_policy: ModelPolicy) -> None:
+    responses = chat_policy.sample(["p"] * 60, max_new_tokens=24, seed=0)
+    fence = chat_policy.tokenizer.convert_tokens_to_ids("```")
+    assert fence in {row[real].tolist()[-1] for row, real in zip(responses.ids, responses.mask, strict=True)}
+    assert not any("```" in text for text in responses.texts)
+    for spans, text, mask in zip(chat_policy.spans(responses), responses.texts, responses.mask, strict=True):
+        assert len(spans) == mask.sum()
+        assert "".join(text[start:end] for start, end in spans) == text
+    encoded, mask = chat_policy.encode(["x = 1\n"])
+    assert encoded[0, -1] == fence and mask.all()
+
+
+def test_without_a_template_or_a_fence_there_is_no_chat(chat_policy: ModelPolicy, tiny_policy: MakePolicy) -> None:
+    plain = tiny_policy("llama")
+    plain.tokenizer.chat_template = CHAT_TEMPLATE
+    policies = [
+        ModelPolicy(chat_policy.model, chat_policy.tokenizer, chat=False),
+        ModelPolicy(plain.model, plain.tokenizer),
+    ]
+    plain.tokenizer.chat_template = None
+    for policy in policies:
+        (ids,) = policy.layout.prompt_ids(policy.tokenizer, ["Add one."])
+        assert policy.tokenizer.decode(ids) == "Add one.\n"
+        assert policy.layout.end_ids == (policy.tokenizer.eos_token_id,)
 
 
 def test_responses_have_a_span_for_each_real_token(policy: ModelPolicy) -> None:
