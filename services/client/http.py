@@ -23,6 +23,7 @@ from services.client.errors import (
     UnreachableError,
 )
 from services.client.retry import RETRIED_STATUSES, RetryPolicy
+from services.client.spread import Spread
 from services.contracts import ErrorReply, Readiness
 from services.contracts.request_id import HEADER, current_request_id
 
@@ -51,10 +52,10 @@ class ServiceClient:
         self.timeout_s = timeout_s
         self._retry = retry or RetryPolicy()
         self._api_key = api_key
+        limits = httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections)
         self._http = httpx.AsyncClient(
             base_url=self.base_url,
-            limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
-            verify=_trusted_roots(),
+            transport=Spread(httpx.AsyncHTTPTransport(verify=_trusted_roots(), limits=limits, trust_env=False)),
             trust_env=False,
         )
 
