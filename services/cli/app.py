@@ -13,6 +13,7 @@ from services.cli.commands import (
     execute,
     experiment,
     label,
+    migrate,
     operators,
     problems,
     score,
@@ -67,6 +68,7 @@ def _linewise(
 up.register(app)
 serve.register(app)
 worker.register(app)
+migrate.register(app)
 execute.register(app)
 score.register(app)
 label.register(app)

@@ -38,7 +38,7 @@ def create_app(settings: LabelerSettings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await asyncio.to_thread(database.open)
+        await asyncio.to_thread(database.open, migrate=settings.migrate_at_start)
         await asyncio.to_thread(broker.require)
         await asyncio.to_thread(service.resume)
         watching = asyncio.create_task(_watch_queue(service, settings.requeue_every_s))

@@ -31,6 +31,9 @@ class LabelerSettings(ServiceSettings):
     database_url: str = Field(default_factory=_sqlite_url, validation_alias="LINEWISE_DATABASE_URL", repr=False)
     """`sqlite:///file` or `postgresql://user:password@host/name`."""
 
+    migrate_at_start: bool = True
+    """Bring the database's schema to this version at the start; False: wait until `linewise migrate` has done it."""
+
     redis_url: str = Field(default_factory=_embedded_redis_url, validation_alias="LINEWISE_REDIS_URL", repr=False)
     """`redis://host:port/0`, `rediss://...`, or `unix:///path/to/redis.sock`."""
 

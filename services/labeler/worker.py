@@ -42,7 +42,7 @@ def _require_parts(settings: LabelerSettings) -> None:
     broker.require()
     broker.close()
     database = Database(settings.database_url)
-    database.open()
+    database.open(migrate=settings.migrate_at_start)
     database.close()
 
 

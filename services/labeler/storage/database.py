@@ -1,6 +1,7 @@
 """Opens a database by its URL and gives out transactions."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +13,12 @@ from sqlalchemy.orm import Session
 
 from services.kit.errors import StartupError
 from services.labeler.errors import DatabaseAwayError
-from services.labeler.storage.migrate import upgrade_schema
+from services.labeler.storage.migrate import is_current, upgrade_schema
 
 _BUSY_TIMEOUT_S = 60.0
 _CONNECT_TIMEOUT_S = 5
+_SCHEMA_PATIENCE_S = 60.0
+_SCHEMA_POLL_S = 0.5
 _UNKNOWN_URL = "LINEWISE_DATABASE_URL must be postgresql://user:password@host/name, or sqlite:/// and a file's path"
 
 
@@ -29,18 +32,28 @@ class Database:
     def __init__(self, url: str) -> None:
         self._engine = _engine(url)
 
-    def open(self) -> None:
-        """Connect, and bring the schema to this version.
+    def open(self, *, migrate: bool = True) -> None:
+        """Connect, and bring the schema to this version; without `migrate` wait until somebody else has.
 
         Raises:
-            StartupError: no database answers at the URL.
+            StartupError: no database answers at the URL, or nobody brings its schema to this version.
         """
         try:
             _make_folder(self._engine)
-            upgrade_schema(self._engine)
+            if migrate:
+                upgrade_schema(self._engine)
+            else:
+                self._await_schema()
         except (SQLAlchemyError, OSError) as error:
             place = self._engine.url.render_as_string(hide_password=True)
             raise StartupError(f"no database at {place}: {_reason(error)}") from error
+
+    def _await_schema(self) -> None:
+        deadline = time.monotonic() + _SCHEMA_PATIENCE_S
+        while not is_current(self._engine):
+            if time.monotonic() >= deadline:
+                raise StartupError("the database's schema is not this version's; run `linewise migrate`")
+            time.sleep(_SCHEMA_POLL_S)
 
     @contextmanager
     def read(self) -> Iterator[Session]:

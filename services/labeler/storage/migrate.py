@@ -1,4 +1,4 @@
-"""Brings a database's schema up to date at start-up; of processes that start together one does it, the others wait."""
+"""Brings a database's schema up to date; of processes that start together one does it, the others wait."""
 
 import fcntl
 from collections.abc import Iterator
@@ -7,6 +7,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 _LOCK = 0x6C696E6577697365
@@ -19,6 +21,13 @@ def upgrade_schema(engine: Engine) -> None:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         command.upgrade(alembic_config(connection), "head")
+
+
+def is_current(engine: Engine) -> bool:
+    """Whether the schema is this version's."""
+    with engine.connect() as connection:
+        newest = ScriptDirectory.from_config(alembic_config(connection)).get_current_head()
+        return MigrationContext.configure(connection).get_current_revision() == newest
 
 
 def alembic_config(connection: Connection) -> Config:

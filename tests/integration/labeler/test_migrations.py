@@ -1,12 +1,16 @@
 """A database of the first version, with a job in it that is half done, is brought up to date and the job goes on."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from alembic import command
 from sqlalchemy import create_engine, inspect, text
+from typer.testing import CliRunner
 
+from services.cli.app import app
 from services.contracts import JobStatus, KilledBy, Origin
+from services.kit.errors import StartupError
 from services.labeler.recipe import LabelledProblem, LabelledProgram
 from services.labeler.storage import Database, JobRepository, ResultRepository, WorkRepository
 from services.labeler.storage.migrate import alembic_config
@@ -92,3 +96,22 @@ def test_every_migration_can_be_taken_back_and_the_first_tables_are_what_remains
 
 def _columns(connection, table):
     return {column["name"] for column in inspect(connection).get_columns(table)}
+
+
+def test_who_may_not_migrate_waits_for_linewise_migrate(database_url, monkeypatch):
+    monkeypatch.setenv("LINEWISE_DATABASE_URL", database_url)
+    database = Database(database_url)
+    with ThreadPoolExecutor() as pool:
+        opened = pool.submit(database.open, migrate=False)
+        assert CliRunner().invoke(app, ["migrate"]).exit_code == 0
+        opened.result(timeout=60)
+    assert JobRepository(database).unfinished() == []
+    database.close()
+
+
+def test_who_waits_in_vain_for_a_schema_is_told_the_command(old_database, database_url, monkeypatch):
+    monkeypatch.setattr("services.labeler.storage.database._SCHEMA_PATIENCE_S", 0.0)
+    database = Database(database_url)
+    with pytest.raises(StartupError, match="linewise migrate"):
+        database.open(migrate=False)
+    database.close()
