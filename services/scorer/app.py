@@ -21,7 +21,7 @@ from services.scorer.dialects.routes import dialects_router
 from services.scorer.hardware import PASS_TOKENS, check_dtype, choose_device, use_threads
 from services.scorer.metrics import ScorerMetrics
 from services.scorer.model import load_prm
-from services.scorer.models import NO_MODEL, Models
+from services.scorer.models import Models
 from services.scorer.page_routes import ScorerPage
 from services.scorer.prefix_cache import PrefixCache
 from services.scorer.prm import Prm
@@ -56,7 +56,7 @@ def create_app(settings: ScorerSettings | None = None) -> FastAPI:
             allow_prefix_passes=settings.allow_prefix_passes,
         )
 
-    models = Models(settings.models, load)
+    models = Models(settings.models, load, await_missing=settings.await_models)
     batcher = Batcher(
         max_batch_tokens=pass_tokens,
         max_wait_s=settings.max_wait_ms / 1000,
@@ -74,8 +74,8 @@ def create_app(settings: ScorerSettings | None = None) -> FastAPI:
         service.close()
 
     async def readiness() -> Readiness:
-        if not len(models):
-            return Readiness(ready=False, reason=NO_MODEL)
+        if reason := models.lack:
+            return Readiness(ready=False, reason=reason)
         return Readiness(ready=True, details={"models": [info.name for info in models.infos()], "device": device})
 
     return build_app(

@@ -44,6 +44,9 @@ class ScorerSettings(ServiceSettings):
     models: Annotated[tuple[ModelSource, ...], NoDecode] = ()
     """`NAME=DIR` or `DIR`, separated by commas; the first is the default model."""
 
+    await_models: bool = False
+    """Start, not ready, where a checkpoint is not there yet; `POST /models/{name}/reload` loads it once it is."""
+
     device: Device = "auto"
     """`auto` takes a GPU where torch sees one."""
 

@@ -87,3 +87,22 @@ def test_calibration_is_told_where_the_folder_has_it(prm: Any) -> None:
     prm.calibration, prm.temperature = Calibration(accuracy=0.9), 1.5
     (info,) = Models([A], lambda _: prm).infos()
     assert (info.temperature, info.calibration) == (1.5, Calibration(accuracy=0.9))
+
+
+async def test_a_checkpoint_that_is_not_there_yet_is_awaited_where_that_is_asked_for(
+    another_prm: Any, tmp_path: Path
+) -> None:
+    awaited = ModelSource("awaited", tmp_path / "prm")
+    models = Models([awaited, A], lambda _: another_prm(), await_missing=True)
+    assert models.infos() == []
+    assert models.lack is not None
+    with pytest.raises(UnavailableError, match="POST /models/awaited/reload"):
+        models.get(None)
+    await models.reload("a")
+    assert "awaited" in models.lack
+
+    awaited.folder.mkdir()
+    (awaited.folder / "config.json").touch()
+    assert (await models.reload("awaited")).default
+    assert [info.name for info in models.infos()] == ["awaited", "a"]
+    assert models.lack is None
