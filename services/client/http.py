@@ -118,7 +118,7 @@ class ServiceClient:
     def _headers(self, content: str | None) -> dict[str, str]:
         """The key is looked up for each attempt: the file that it may stand in may have changed."""
         headers = dict(_JSON) if content is not None else {}
-        if key := self._api_key or default_api_key():
+        if key := self._api_key or default_api_key(self.service):
             headers["Authorization"] = f"Bearer {key}"
         if request_id := current_request_id.get():
             headers[HEADER] = request_id

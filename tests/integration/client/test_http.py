@@ -175,3 +175,17 @@ async def test_the_key_of_a_file_is_looked_up_for_each_request(
         await client.execute(REQUEST)
     sent = [request.headers["Authorization"] for request in script.requests]
     assert sent == ["Bearer old", "Bearer new", "Bearer plain"]
+
+
+async def test_a_service_may_have_a_key_of_its_own(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LINEWISE_API_KEY", "for all")
+    monkeypatch.setenv("LINEWISE_SCORER_API_KEY", "for the scorer")
+    script = Scripted(*(Response(ACCEPTED) for _ in range(2)))
+    async with ExecutorClient(serve(script.app)) as client:
+        await client.execute(REQUEST)
+        (tmp_path / "key").write_text("for the executor\n")
+        monkeypatch.setenv("LINEWISE_EXECUTOR_API_KEY_FILE", str(tmp_path / "key"))
+        await client.execute(REQUEST)
+    assert [it.headers["Authorization"] for it in script.requests] == ["Bearer for all", "Bearer for the executor"]
