@@ -126,10 +126,19 @@ def replacing(folder: Path) -> Iterator[Path]:
     beside.mkdir(parents=True)
     try:
         yield beside
+        _open_as_the_folder(beside)
         shutil.rmtree(folder, ignore_errors=True)
         beside.rename(folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _open_as_the_folder(folder: Path) -> None:
+    """Whoever may read the folder may read its files: safetensors makes them for their owner, a scorer is another."""
+    mode = folder.stat().st_mode & 0o666
+    for path in folder.rglob("*"):
+        if path.is_file():
+            path.chmod(mode)
 
 
 def _version(package: str) -> str | None:

@@ -68,3 +68,11 @@ def test_a_new_checkpoint_takes_the_place_of_the_old_one_entirely(tmp_path: Path
         with replacing(place) as folder:
             (folder / name).touch()
     assert [path.name for path in place.iterdir()] == ["second"]
+
+
+def test_a_checkpoint_can_be_read_by_whoever_may_enter_its_folder(tmp_path: Path) -> None:
+    for mode in (0o755, 0o700):
+        with replacing(tmp_path / "final") as folder:
+            folder.chmod(mode)
+            (folder / "model.safetensors").touch(mode=0o600)
+        assert (tmp_path / "final" / "model.safetensors").stat().st_mode & 0o777 == mode & 0o666
