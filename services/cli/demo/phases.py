@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from services.cli.demo.elsewhere import load_prm
 from services.cli.demo.plan import DemoPlan
 from services.cli.demo.samples import sampled
 from services.cli.errors import FailedError
@@ -26,19 +27,15 @@ from trainer.problems import load_problems
 
 @dataclass(frozen=True)
 class Phases:
-    """The phases of one plan, all files below `folder`.
+    """The phases of one plan, all files but the PRM's checkpoint below `folder`.
 
     folder/labels/{mbpp,lists}.jsonl   sft/ ppo/ evaluate-*/ prm-run/   runs as the trainer writes them
-    folder/prm/                        the checkpoint that the scorer serves
+    prm_folder/                        the checkpoint that the scorer serves
     """
 
     plan: DemoPlan
     folder: Path
-
-    @property
-    def prm_folder(self) -> Path:
-        """Where the PRM's checkpoint is."""
-        return self.folder / "prm"
+    prm_folder: Path
 
     def label(self, name: str, spec: str, labeler_url: str) -> dict[str, Any]:
         """Phase 2: label the problems of `spec` through `POST /jobs`; a job that was interrupted is found again."""
@@ -69,6 +66,10 @@ class Phases:
         )
         summary: PrmSummary = train_prm(config)
         return _fields(summary)
+
+    def load_prm(self, urls: Mapping[str, str]) -> dict[str, Any]:
+        """Have a scorer that runs elsewhere serve the PRM."""
+        return load_prm(urls["scorer"], self.prm_folder).model_dump(mode="json")
 
     def check_scorer(self, urls: Mapping[str, str]) -> dict[str, Any]:
         """Serve the PRM: what the live scorer says of the model that it loaded."""

@@ -27,22 +27,27 @@ from trainer.report import write_report
 Urls = Callable[[], Mapping[str, str]]
 
 
-def run_demo(plan: DemoPlan, folder: Path) -> dict[str, Any]:
+def run_demo(
+    plan: DemoPlan, folder: Path, *, prm_folder: Path, services: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Do what is left of the demo in `folder`, write `summary.json` and `report.html`, return the summary.
+
+    `services` are URLs by name of services that run; unless given, a phase starts those that it needs.
 
     Raises:
         UsageError: another demo runs there, or a service does not start.
-        FailedError: a labelling job failed.
+        FailedError: a labelling job failed, or the services' scorer does not see `prm_folder`.
     """
     with owned(folder):
         ledger = Ledger(folder / "phases", plan, say)
-        phases = Phases(plan, folder)
+        phases = Phases(plan, folder, prm_folder)
         with _supervised_policy(ledger, phases) as policy:
-            with _on_demand(lambda: _labelling_stack(folder)) as urls:
+            with _urls(services, lambda: _labelling_stack(folder)) as urls:
                 _label(ledger, phases, urls)
             ledger.once("prm", phases.train_prm)
             ledger.once("sft", policy)
-        with _on_demand(lambda: _judging_stack(folder, phases.prm_folder)) as urls:
+        with _urls(services, lambda: _judging_stack(folder, phases.prm_folder)) as urls:
+            ledger.once("serve", lambda: (phases.load_prm if services else phases.check_scorer)(urls()))
             _reinforce(ledger, phases, urls)
         summary = summarise(plan, folder, ledger)
         with written_whole(folder / "summary.json") as file:
@@ -57,7 +62,6 @@ def _label(ledger: Ledger, phases: Phases, urls: Urls) -> None:
 
 
 def _reinforce(ledger: Ledger, phases: Phases, urls: Urls) -> None:
-    ledger.once("serve", lambda: phases.check_scorer(urls()))
     ledger.once("evaluate-before", lambda: phases.evaluate("sft", urls()))
     ledger.once("ppo", lambda: phases.train_ppo(urls()))
     ledger.once("evaluate-after", lambda: phases.evaluate("ppo", urls()))
@@ -81,8 +85,14 @@ def _supervised_policy(ledger: Ledger, phases: Phases) -> Iterator[Callable[[], 
 
 
 @contextmanager
-def _on_demand(make: Callable[[], Stack]) -> Iterator[Urls]:
-    """A function that starts a stack when it is first called, and returns its URLs; the stack ends with the block."""
+def _urls(services: Mapping[str, str] | None, make: Callable[[], Stack]) -> Iterator[Urls]:
+    """A function that returns the URLs of `services`, or of a stack that it starts when first called.
+
+    The stack ends with the block.
+    """
+    if services is not None:
+        yield lambda: services
+        return
     with ExitStack() as started:
 
         @cache
