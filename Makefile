@@ -1,11 +1,12 @@
-# Everything runs from .venv in this checkout; nothing outside it is changed.
+# Everything runs from .venv and .venv-check in this checkout; nothing outside it is changed.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+CHECKERS := .venv-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format lint types imports clean
+.PHONY: help setup demo up test check format lint types imports manifests clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,7 +32,7 @@ up: $(INSTALLED) ## The three services on embedded defaults
 test: $(INSTALLED) ## All tests
 	$(BIN)/pytest
 
-check: lint types imports test ## What CI runs: ruff, mypy --strict, import-linter and all tests
+check: lint types imports manifests test ## What CI runs: ruff, mypy --strict, import-linter, manifests and all tests
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
@@ -43,9 +44,17 @@ types: $(INSTALLED)
 imports: $(INSTALLED)
 	$(BIN)/lint-imports
 
+manifests: $(CHECKERS)/.installed ## Overlays and Dockerfiles: kustomize, kubernetes-validate, checkov
+	k8s/check.sh
+
+$(CHECKERS)/.installed: k8s/check-requirements.txt
+	@$(PYTHON) -m venv $(CHECKERS)
+	$(CHECKERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	@touch $@
+
 format: $(INSTALLED) ## Format and mend what ruff can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-clean: ## Remove .venv and caches; runs/ and .linewise/ stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: ## Remove what make installed, and caches; runs/ and .linewise/ stay
+	rm -rf $(VENV) $(CHECKERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

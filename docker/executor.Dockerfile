@@ -1,5 +1,6 @@
 # The executor: judges programs. No torch, no database, no answers to read.
 # From the repository's root: docker build --file docker/executor.Dockerfile --tag linewise/executor .
+# checkov:skip=CKV_DOCKER_7: the base is a build argument; its default has a tag
 ARG BASE=python:3.11-slim
 
 FROM ${BASE} AS build
@@ -13,11 +14,15 @@ RUN rm -r trainer/problems/data
 RUN python3 -m pip --python /opt/linewise/bin/python install --no-cache-dir --constraint constraints.txt '.[executor]'
 
 FROM ${BASE}
+ARG BASE
 ARG VERSION=dev
+ARG REVISION=unknown
 LABEL org.opencontainers.image.title="linewise executor" \
       org.opencontainers.image.description="Judges programs against their tests, each in a process of its own" \
       org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${VERSION}"
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.base.name="${BASE}"
 # A user whom no other image has: the kernel counts a user's processes over all containers, and programs are held to a count.
 RUN groupadd --gid 10002 linewise \
  && useradd --uid 10002 --gid 10002 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin linewise

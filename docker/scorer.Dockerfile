@@ -1,5 +1,6 @@
 # The scorer: one causal forward pass scores every step. LINEWISE_SCORER_MODELS names the checkpoints to serve.
 # From the repository's root: docker build --file docker/scorer.Dockerfile --tag linewise/scorer .
+# checkov:skip=CKV_DOCKER_7: the base is a build argument; its default has a tag
 ARG BASE=python:3.11-slim
 
 FROM ${BASE} AS build
@@ -17,13 +18,19 @@ COPY trainer trainer
 RUN python3 -m pip --python /opt/linewise/bin/python install --no-cache-dir --constraint constraints.txt '.[scorer]'
 
 FROM ${BASE}
+ARG BASE
 ARG VERSION=dev
+ARG REVISION=unknown
 LABEL org.opencontainers.image.title="linewise scorer" \
       org.opencontainers.image.description="Scores every step of a program with a process reward model" \
       org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${VERSION}"
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.base.name="${BASE}"
+# A volume that is made at /models is the trainer's to write, as in the trainer's image.
 RUN groupadd --gid 10001 linewise \
- && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin linewise
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin linewise \
+ && install --directory --owner=10004 --group=10004 /models
 COPY --from=build /opt/linewise /opt/linewise
 ENV PATH=/opt/linewise/bin:$PATH \
     HOME=/tmp \

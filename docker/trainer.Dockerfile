@@ -1,5 +1,6 @@
-# The trainer: a job that ends, not a server. Runs go to the volume /runs.
+# The trainer: a job that ends, not a server. Runs go to the volume /runs, a PRM to /models, which the scorer reads.
 # From the repository's root: docker build --file docker/trainer.Dockerfile --tag linewise/trainer .
+# checkov:skip=CKV_DOCKER_7: the base is a build argument; its default has a tag
 ARG BASE=python:3.11-slim
 
 FROM ${BASE} AS build
@@ -17,14 +18,18 @@ COPY trainer trainer
 RUN python3 -m pip --python /opt/linewise/bin/python install --no-cache-dir --constraint constraints.txt '.[trainer]'
 
 FROM ${BASE}
+ARG BASE
 ARG VERSION=dev
+ARG REVISION=unknown
 LABEL org.opencontainers.image.title="linewise trainer" \
       org.opencontainers.image.description="Trains PRMs and policies, PPO rewarded over HTTP" \
       org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${VERSION}"
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.base.name="${BASE}"
 RUN groupadd --gid 10004 linewise \
  && useradd --uid 10004 --gid 10004 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin linewise \
- && install --directory --owner=10004 --group=10004 /runs
+ && install --directory --owner=10004 --group=10004 /runs /models
 COPY --from=build /opt/linewise /opt/linewise
 ENV PATH=/opt/linewise/bin:$PATH \
     HOME=/tmp \

@@ -15,7 +15,9 @@ import yaml
 
 ROOT = Path(__file__).parents[3]
 OVERLAY = ROOT / "k8s/overlays/local"
-SOURCES = (ROOT / "k8s/base", OVERLAY)
+SOURCES = (ROOT / "k8s/base", ROOT / "k8s/components/network-policies", ROOT / "k8s/components/training", OVERLAY)
+KUBECTL = shutil.which(ROOT / ".venv-check/bin/kubectl") or shutil.which("kubectl")
+CONTROLLERS = ("Deployment", "Job")
 NOT_IN_THE_OVERLAY = {"kustomization.yaml", "model-loader.yaml"}
 
 
@@ -93,7 +95,7 @@ def _files() -> Iterator[dict[str, Any]]:
 
 
 def _kustomized() -> list[dict[str, Any]]:
-    done = subprocess.run(["kubectl", "kustomize", str(OVERLAY)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([str(KUBECTL), "kustomize", str(OVERLAY)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return list(yaml.safe_load_all(done.stdout))
 
@@ -104,12 +106,12 @@ def _kustomized() -> list[dict[str, Any]]:
         "files",
         pytest.param(
             "kustomize",
-            marks=pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed"),
+            marks=pytest.mark.skipif(KUBECTL is None, reason="no kubectl: `make manifests` installs one"),
         ),
     ],
 )
 def manifests(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
-    """Every object of base and local overlay: as the files have them, and as kustomize puts them together."""
+    """Every object of the local overlay, its base and components: as the files have them, and as kustomize does."""
     return list(_files()) if request.param == "files" else _kustomized()
 
 
@@ -119,6 +121,12 @@ def deployments(manifests: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     found = {it["metadata"]["name"]: it["spec"]["template"]["spec"] for it in manifests if it["kind"] == "Deployment"}
     assert set(found) == {"scorer", "executor", "labeler", "worker", "redis", "postgres"}
     return found
+
+
+@pytest.fixture
+def pods(manifests: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The pod specification of every Deployment and Job by its name."""
+    return {it["metadata"]["name"]: it["spec"]["template"]["spec"] for it in manifests if it["kind"] in CONTROLLERS}
 
 
 def _literals(name: str) -> dict[str, str]:

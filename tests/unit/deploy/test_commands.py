@@ -13,12 +13,18 @@ def test_image_runs_a_command_with_options_that_exist(name: str, dockerfiles: di
     _assert_accepted(dockerfiles[name].command)
 
 
-def test_compose_runs_a_worker_with_options_that_exist(compose: dict[str, Any]) -> None:
-    _assert_accepted(compose["services"]["worker"]["command"])
+@pytest.mark.parametrize("name", ["worker", "migrate"])
+def test_compose_runs_commands_with_options_that_exist(name: str, compose: dict[str, Any]) -> None:
+    _assert_accepted(compose["services"][name]["command"])
 
 
-def test_pod_runs_a_worker_with_options_that_exist(deployments: dict[str, Any]) -> None:
-    _assert_accepted(deployments["worker"]["containers"][0]["args"])
+@pytest.mark.parametrize("name", ["worker", "migrate"])
+def test_pod_runs_a_command_with_options_that_exist(name: str, pods: dict[str, Any]) -> None:
+    _assert_accepted(pods[name]["containers"][0]["args"])
+
+
+def test_trainers_pod_gives_its_image_options_that_exist(pods: dict[str, Any]) -> None:
+    _assert_accepted(["linewise", *pods["trainer"]["containers"][0]["args"]])
 
 
 def _assert_accepted(command: list[str]) -> None:

@@ -1,5 +1,6 @@
-"""k8s/: base and the local overlay."""
+"""k8s/: the local overlay with its base and components; `make manifests` looks at all overlays."""
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,13 +12,14 @@ from services.client.endpoints import DEFAULT_URLS
 SERVERS = ("scorer", "executor", "labeler")
 OURS = (*SERVERS, "worker")
 STORES = ("redis", "postgres")
+JOBS = ("migrate", "trainer")
 Manifests = list[dict[str, Any]]
 Pods = dict[str, dict[str, Any]]
 
 
-@pytest.mark.parametrize("name", [*OURS, *STORES])
-def test_pod_meets_the_restricted_standard(name: str, deployments: Pods) -> None:
-    _assert_restricted(deployments[name])
+@pytest.mark.parametrize("name", [*OURS, *STORES, *JOBS])
+def test_pod_meets_the_restricted_standard(name: str, pods: Pods) -> None:
+    _assert_restricted(pods[name])
 
 
 def test_model_loader_meets_the_restricted_standard(root: Any) -> None:
@@ -30,7 +32,7 @@ def _assert_restricted(pod: dict[str, Any]) -> None:
     assert pod["securityContext"]["runAsUser"] > 0
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
-    assert all({"emptyDir", "persistentVolumeClaim"} & set(volume) for volume in pod["volumes"])
+    assert all({"emptyDir", "persistentVolumeClaim", "secret"} & set(volume) for volume in pod["volumes"])
     (container,) = pod["containers"]
     assert container["securityContext"] == {
         "allowPrivilegeEscalation": False,
@@ -46,9 +48,23 @@ def test_namespace_enforces_the_restricted_standard(manifests: Manifests) -> Non
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
-@pytest.mark.parametrize("name", [*OURS, *STORES])
-def test_kubernetes_own_service_variables_do_not_pass_for_settings(name: str, deployments: Pods) -> None:
-    assert deployments[name]["enableServiceLinks"] is False
+@pytest.mark.parametrize("name", [*OURS, *STORES, *JOBS])
+def test_kubernetes_own_service_variables_do_not_pass_for_settings(name: str, pods: Pods) -> None:
+    assert pods[name]["enableServiceLinks"] is False
+
+
+@pytest.mark.parametrize("name", [*OURS, *STORES, *JOBS])
+def test_pod_is_of_a_priority_that_exists(name: str, pods: Pods, manifests: Manifests) -> None:
+    known = {it["metadata"]["name"]: it["value"] for it in _of("PriorityClass", manifests)}
+    assert known[pods[name]["priorityClassName"]] > 0
+    assert known["linewise-serving"] > known["linewise-batch"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_pods_of_a_kind_are_spread_over_nodes_and_zones(name: str, deployments: Pods) -> None:
+    spread = deployments[name]["topologySpreadConstraints"]
+    assert {it["topologyKey"] for it in spread} == {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}
+    assert all(it["labelSelector"]["matchLabels"] == {"app.kubernetes.io/name": name} for it in spread)
 
 
 @pytest.mark.parametrize("name", SERVERS)
@@ -88,19 +104,14 @@ def test_selectors_find_the_pods(manifests: Manifests) -> None:
 
 
 def test_our_images_have_dockerfiles_and_are_tagged_with_this_version(
-    deployments: Pods, dockerfiles: dict[str, Any], pyproject: dict[str, Any], root: Any
+    pods: Pods, dockerfiles: dict[str, Any], pyproject: dict[str, Any], root: Any
 ) -> None:
-    names = {deployments[it]["containers"][0]["image"].split(":")[0] for it in OURS}
-    assert names == {"linewise/scorer", "linewise/executor", "linewise/labeler"}
-    assert {name.removeprefix("linewise/") for name in names} <= set(dockerfiles)
-    images = yaml.safe_load((root / "k8s/base/kustomization.yaml").read_text())["images"]
-    assert images == [{"name": name, "newTag": pyproject["project"]["version"]} for name in _in_order(images, names)]
-
-
-def _in_order(images: list[dict[str, str]], names: set[str]) -> list[str]:
-    """`names` as the kustomization lists them; one that it leaves out goes last."""
-    listed = [image["name"] for image in images]
-    return sorted(names, key=lambda name: listed.index(name) if name in listed else len(listed))
+    names = {pods[it]["containers"][0]["image"].split(":")[0] for it in (*OURS, *JOBS)}
+    assert names == {f"linewise/{name}" for name in dockerfiles}
+    for folder, tagged in (("base", names - {"linewise/trainer"}), ("components/training", {"linewise/trainer"})):
+        images = yaml.safe_load((root / f"k8s/{folder}/kustomization.yaml").read_text())["images"]
+        assert {image["name"] for image in images} == tagged
+        assert {image["newTag"] for image in images} == {pyproject["project"]["version"]}
 
 
 def test_clients_are_sent_to_services_that_exist(manifests: Manifests, client_map: dict[str, str]) -> None:
@@ -110,38 +121,61 @@ def test_clients_are_sent_to_services_that_exist(manifests: Manifests, client_ma
         assert ports[str(url.hostname)] == url.port
 
 
-def test_secrets_come_by_name_and_none_is_committed(manifests: Manifests, deployments: Pods) -> None:
+def test_secrets_come_by_name_as_files_and_none_is_committed(manifests: Manifests, pods: Pods) -> None:
     assert not _of("Secret", manifests)
-    for name, pod in deployments.items():
-        references = _secret_keys(pod)
-        assert all(reference["name"] == "linewise" for reference in references), name
-    assert [it["key"] for it in _secret_keys(deployments["executor"])] == ["LINEWISE_INNER_KEY"]
+    for name, pod in pods.items():
+        (container,) = pod["containers"]
+        assert not any("valueFrom" in it for it in container.get("env", ())), name
+        mounted = {it["key"] for volume in pod["volumes"] for it in volume.get("secret", {}).get("items", ())}
+        assert {Path(it).name for it in _secret_files(pod).values()} == mounted, name
+        assert all(volume["secret"]["secretName"] == "linewise" for volume in pod["volumes"] if "secret" in volume)
+        assert pod["securityContext"]["fsGroup"] == pod["securityContext"]["runAsGroup"] or not mounted, name
 
 
-def test_inner_key_opens_executor_and_scorer_but_not_the_labeler(deployments: Pods) -> None:
-    accepted = {name: _variable(deployments[name], "LINEWISE_API_KEYS") for name in SERVERS}
-    assert accepted == {
-        "executor": "LINEWISE_INNER_KEY",
-        "labeler": "LINEWISE_API_KEYS",
-        "scorer": "$(OUTER_KEYS),$(INNER_KEY)",
-    }
-    assert _variable(deployments["scorer"], "OUTER_KEYS") == "LINEWISE_API_KEYS"
-    assert _variable(deployments["scorer"], "INNER_KEY") == "LINEWISE_INNER_KEY"
-    assert {_variable(deployments[it], "LINEWISE_API_KEY") for it in ("labeler", "worker")} == {"LINEWISE_INNER_KEY"}
+def test_inner_key_opens_the_executor_and_nothing_else(pods: Pods) -> None:
+    accepted = {name: _secret_files(pods[name])["LINEWISE_API_KEYS_FILE"] for name in SERVERS}
+    inner, people = "/run/secrets/linewise/inner_key", "/run/secrets/linewise/api_keys"
+    assert accepted == {"executor": inner, "labeler": people, "scorer": people}
+    assert {_secret_files(pods[it])["LINEWISE_API_KEY_FILE"] for it in ("labeler", "worker")} == {inner}
+    assert _secret_files(pods["trainer"])["LINEWISE_API_KEY_FILE"] == people
+    assert _secret_files(pods["trainer"])["LINEWISE_EXECUTOR_API_KEY_FILE"] == inner
+    assert len(_secret_files(pods["executor"])) == 1
 
 
-def _variable(pod: dict[str, Any], name: str) -> str:
-    """The value of a variable, or the key of the Secret that it comes from."""
-    (found,) = [it for it in pod["containers"][0]["env"] if it["name"] == name]
-    return str(found["value"] if "value" in found else found["valueFrom"]["secretKeyRef"]["key"])
+def _secret_files(pod: dict[str, Any]) -> dict[str, str]:
+    """The variables that name a secret's file."""
+    variables = {it["name"]: it.get("value", "") for it in pod["containers"][0].get("env", ())}
+    return {name: value for name, value in variables.items() if value.startswith("/run/secrets/")}
 
 
-def _secret_keys(pod: dict[str, Any]) -> list[dict[str, str]]:
-    variables = pod["containers"][0].get("env", ())
-    return [it["valueFrom"]["secretKeyRef"] for it in variables if "valueFrom" in it]
+def test_what_compose_and_a_cluster_call_their_secrets_is_the_same(compose: dict[str, Any], pods: Pods) -> None:
+    named = {Path(path).name for pod in pods.values() for path in _secret_files(pod).values()}
+    assert named == set(compose["secrets"]) - {"grafana_password"}
 
 
-@pytest.mark.parametrize("name", [*OURS, *STORES, "model-loader"])
+def test_migrations_are_a_job_and_nobody_else_migrates(manifests: Manifests, pods: Pods) -> None:
+    assert pods["migrate"]["containers"][0]["args"] == ["linewise", "migrate"]
+    for name in ("labeler", "worker"):
+        variables = {it["name"]: it["value"] for it in pods[name]["containers"][0]["env"]}
+        assert variables["LINEWISE_LABELER_MIGRATE_AT_START"] == "0"
+
+
+def test_trainer_is_a_suspended_job_that_keeps_what_it_did_and_writes_where_the_scorer_reads(
+    manifests: Manifests, pods: Pods
+) -> None:
+    (job,) = [it for it in _of("Job", manifests) if it["metadata"]["name"] == "trainer"]
+    assert job["spec"]["suspend"] is True
+    claims = {it["name"]: it["persistentVolumeClaim"]["claimName"] for it in _claims(pods["trainer"])}
+    assert claims == {"runs": "linewise-runs", "models": "linewise-models"}
+    assert {it["persistentVolumeClaim"]["claimName"] for it in _claims(pods["scorer"])} == {"linewise-models"}
+    assert set(claims.values()) <= {it["metadata"]["name"] for it in _of("PersistentVolumeClaim", manifests)}
+
+
+def _claims(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    return [volume for volume in pod["volumes"] if "persistentVolumeClaim" in volume]
+
+
+@pytest.mark.parametrize("name", [*OURS, *STORES, *JOBS, "model-loader"])
 def test_pod_that_no_policy_names_can_neither_call_nor_be_called(name: str, manifests: Manifests) -> None:
     (deny,) = [it for it in _policies(name, manifests) if it["metadata"]["name"] == "default-deny"]
     assert deny["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}

@@ -10,7 +10,10 @@ from services.kit.settings import ServiceSettings
 from services.labeler.settings import LabelerSettings
 from services.scorer.settings import ScorerSettings
 
-CLIENT = {"LINEWISE_API_KEY", "LINEWISE_API_KEY_FILE", *(f"LINEWISE_{name.upper()}_URL" for name in DEFAULT_URLS)}
+CLIENT = {
+    "LINEWISE_API_KEY_FILE",
+    *(f"LINEWISE_{name.upper()}_{what}" for name in DEFAULT_URLS for what in ("URL", "API_KEY_FILE")),
+}
 
 
 def _variables(settings: type[ServiceSettings]) -> set[str]:
@@ -42,25 +45,25 @@ def test_compose_sets_variables_that_are_read(name: str, compose: dict[str, Any]
     assert ours <= KNOWN[name]
 
 
-@pytest.mark.parametrize("name", ["scorer", "executor", "labeler", "worker"])
+@pytest.mark.parametrize("name", ["scorer", "executor", "labeler", "worker", "trainer"])
 def test_pod_sets_variables_that_are_read(
-    name: str, deployments: dict[str, Any], settings_map: dict[str, str], client_map: dict[str, str]
+    name: str, pods: dict[str, Any], settings_map: dict[str, str], client_map: dict[str, str]
 ) -> None:
-    (container,) = deployments[name]["containers"]
+    (container,) = pods[name]["containers"]
     maps = [it["configMapRef"]["name"] for it in container["envFrom"]]
     assert len(maps) == (2 if name in ("labeler", "worker") else 1)
-    ours = _ours(settings_map) | _ours(it["name"] for it in container["env"])
+    ours = _ours(it["name"] for it in container["env"]) | (set() if name == "trainer" else _ours(settings_map))
     assert ours <= KNOWN[name]
     assert _ours(client_map) <= CLIENT
 
 
-def test_whoever_needs_a_store_is_told_where_it_is(deployments: dict[str, Any], compose: dict[str, Any]) -> None:
+def test_whoever_needs_a_store_is_told_where_it_is(pods: dict[str, Any], compose: dict[str, Any]) -> None:
     for name in ("labeler", "worker"):
         for told in (
-            {it["name"] for it in deployments[name]["containers"][0]["env"]},
+            {it["name"] for it in pods[name]["containers"][0]["env"]},
             compose["services"][name]["environment"],
         ):
-            assert {"LINEWISE_DATABASE_URL", "LINEWISE_REDIS_URL"} <= set(told)
+            assert {"LINEWISE_DATABASE_URL_FILE", "LINEWISE_REDIS_URL_FILE"} <= set(told)
 
 
 def _ours(names: Any) -> set[str]:
