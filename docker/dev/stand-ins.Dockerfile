@@ -8,6 +8,7 @@ RUN apt-get update -q \
  && rm -rf /var/lib/apt/lists/* /var/lib/postgresql/15 \
  && install --directory --owner=redis --group=redis /data \
  && install --directory --owner=postgres --group=postgres --mode=700 /var/lib/postgresql/data \
+ && install --directory --owner=postgres --group=postgres --mode=3777 /var/run/postgresql \
  && install --directory --owner=nobody --group=nogroup /prometheus
 ENV PATH=/usr/lib/postgresql/15/bin:$PATH
 COPY postgres-stand-in.sh /usr/local/bin/postgres-stand-in
