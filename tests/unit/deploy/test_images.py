@@ -109,7 +109,7 @@ def test_whatever_an_image_copies_is_let_in_by_dockerignore(name: str, dockerfil
                 assert _reaches_the_build(source, root), source
 
 
-@pytest.mark.parametrize("kept_out", [".env", ".git", ".venv", "runs", "services/__pycache__"])
+@pytest.mark.parametrize("kept_out", [".env", "secrets", ".git", ".venv", "runs", "services/__pycache__"])
 def test_secrets_and_ballast_never_reach_a_build(kept_out: str, root: Path) -> None:
     assert not _reaches_the_build(kept_out, root)
 
