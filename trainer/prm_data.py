@@ -70,12 +70,12 @@ class Program:
 class Tree:
     """All programs of one problem, parents before children; `depth` of a node counts the tokens above it.
 
-    `ends`: the paths, as indices of nodes, of the programs whose first wrong step is known, or that have none.
+    `paths`: as indices of nodes, of the programs whose first wrong step is known, or that have none.
     """
 
     problem_id: str
     nodes: list[Node] = field(default_factory=list)
-    ends: set[tuple[int, ...]] = field(default_factory=set)
+    paths: set[tuple[int, ...]] = field(default_factory=set)
     _children: dict[tuple[int | None, tuple[int, ...]], int] = field(default_factory=dict)
 
     def child(self, parent: int | None, ids: tuple[int, ...]) -> int:
@@ -89,7 +89,7 @@ class Tree:
 
     def programs(self) -> Iterator[Program]:
         """Each distinct program once; one whose last step is contradicted by another record is left out."""
-        for path in sorted(self.ends):
+        for path in sorted(self.paths):
             nodes = [self.nodes[at] for at in path]
             if nodes[-1].label is not None:
                 yield Program(tuple(node for node in nodes if node.label is not None))
@@ -199,4 +199,4 @@ def _insert(tree: Tree, record: LabelRecord, path: Sequence[tuple[int, ...]], *,
             labelled.append(at)
             first_wrong = at if step.label == 0 else None
     if first_wrong is not None or (labelled and record.verdict in (None, Verdict.ACCEPTED)):
-        tree.ends.add(tuple(labelled))
+        tree.paths.add(tuple(labelled))

@@ -20,7 +20,7 @@ from transformers import (
     LlamaConfig,
     LlamaForTokenClassification,
 )
-from transformers.utils.logging import disable_progress_bar
+from transformers.utils.logging import disable_progress_bar, get_verbosity, set_verbosity, set_verbosity_error
 
 from services.contracts.prm_checkpoint import GOLDEN_FILE, Calibration, Conventions, GoldenScores
 from trainer.errors import PolicyError
@@ -114,6 +114,7 @@ def build_backbone(name: str, texts: Iterable[str], vocabulary: int, dropout: fl
     Raises:
         PolicyError: the name is no preset and nothing can be loaded by it, or its attention cannot be made a tree's.
     """
+    disable_progress_bar()  # type: ignore[no-untyped-call]
     backbone = _from_nothing(PRESETS[name], texts, vocabulary, dropout) if name in PRESETS else _load(name)
     prove_tree_mask(backbone)
     return backbone
@@ -136,8 +137,10 @@ def _from_nothing(sizes: dict[str, Any], texts: Iterable[str], vocabulary: int, 
 
 
 def _load(name: str) -> Backbone:
-    disable_progress_bar()  # type: ignore[no-untyped-call]
     name = str(checkpoint_folder(name))
+    verbosity = get_verbosity()
+    # a backbone has no classifier yet, which would be reported at length
+    set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
         config = AutoConfig.from_pretrained(name, **_labels())
         if hasattr(config, "is_decoder"):
@@ -148,6 +151,8 @@ def _load(name: str) -> Backbone:
     except (OSError, ValueError) as error:
         reason = str(error).strip().split("\n")[0]
         raise PolicyError(f"no backbone {name!r}: it is none of {', '.join(PRESETS)}, and {reason}") from error
+    finally:
+        set_verbosity(verbosity)
     if tokenizer.pad_token_id is not None:
         model.config.pad_token_id = tokenizer.pad_token_id
     is_unixcoder = _UNIXCODER_PREFIX[1] in tokenizer.get_vocab()
