@@ -10,13 +10,14 @@ from services.contracts import (
     ScoreReply,
     ScoreRequest,
 )
+from services.kit.hangup import CancelledRoute
 from services.scorer.models import Models
 from services.scorer.service import ScoringService
 
 
 def scoring_router(service: ScoringService) -> APIRouter:
     """`POST /score` and `POST /score/batch`."""
-    router = APIRouter(tags=["score"])
+    router = APIRouter(tags=["score"], route_class=CancelledRoute)
 
     @router.post("/score")
     async def score(request: ScoreRequest) -> ScoreReply:

@@ -14,6 +14,7 @@ from services.contracts import (
     RewardReply,
     RewardRequest,
 )
+from services.kit.hangup import CancelledRoute
 from services.scorer.dialects import pooling, rewards
 from services.scorer.dialects.reading import Reader
 from services.scorer.service import ScoringService
@@ -21,7 +22,7 @@ from services.scorer.service import ScoringService
 
 def dialects_router(service: ScoringService, reader: Reader, default_form: AggregateForm) -> APIRouter:
     """`POST /get_reward`, `POST /classify` and `POST /pooling`, batched with one another and with `POST /score`."""
-    router = APIRouter(tags=["dialects"])
+    router = APIRouter(tags=["dialects"], route_class=CancelledRoute)
 
     @router.post("/get_reward")
     async def get_reward(request: RewardRequest, options: Annotated[RewardOptions, Query()]) -> RewardReply:
