@@ -7,7 +7,8 @@
 
 Sizes: `demo`, the PRM that `make demo` trains (Llama-like, 0.8M parameters), and `unixcoder` (RoBERTa in decoder mode,
 12 layers, 768 wide). Weights are random: speed doesn't depend on them. Each server is a process of its own, the client
-is in this one, on the same cores. Every round runs each contender in turn, and a ratio is made within a round: machine
+is in this one, on the same cores, and the same for all of them. A server that answers a constant shows what HTTP alone
+makes here. Every round runs each contender in turn, and a ratio is made within a round: machine
 and noise are shared. Prints one page and whether each target is met. Leaves out GPUs.
 """
 
@@ -32,22 +33,27 @@ from scorer_model import (
     prefix_race,
     score_all,
     score_packed,
+    score_side_by_side,
     sorted_passes,
 )
 from scorer_page import (
+    ALONE,
     BARE,
     BATCH,
+    BY_SIDE,
     COMPILED,
+    FLOOR,
     INFINITY,
     ONCE,
     PACKED,
     PREFIXES,
     SERIAL,
+    SIDE,
     SINGLES,
     Findings,
     page,
 )
-from scorer_service import classify, in_one_call, in_single_calls, infinity, served
+from scorer_service import classify, constant, in_one_call, in_single_calls, infinity, one_reply, served
 from scorer_work import SIZES, gflop, make_checkpoint, make_requests, packed_gflops, plain_gflops, rate
 
 from services.contracts import ScoreRequest
@@ -72,13 +78,15 @@ def find_out(options: argparse.Namespace) -> Findings:
         folder = Path(parent) / "prm"
         requests = make_requests(options.programs, options.seed)
         make_checkpoint(folder, options.size, requests)
-        contenders = bare_contenders(found, folder, requests, compiled=options.compile)
+        contenders = bare_contenders(found, folder, requests, options.threads, compiled=options.compile)
         server = stack.enter_context(served(folder, options.threads))
         contenders |= {
             BATCH: (len(requests), lambda: in_one_call(server, requests)),
             SINGLES: (len(requests), lambda: in_single_calls(server, requests, at_once=AT_ONCE)),
             SERIAL: (len(requests), lambda: in_single_calls(server, requests, at_once=1)),
         }
+        floor = stack.enter_context(constant(one_reply(server, requests[0])))
+        contenders[FLOOR] = (len(requests), lambda: in_single_calls(floor, requests, at_once=AT_ONCE))
         if options.infinity:
             peer = stack.enter_context(infinity(options.infinity, folder, options.threads))
             contenders[INFINITY] = (len(requests), lambda: classify(peer, requests))
@@ -87,7 +95,9 @@ def find_out(options: argparse.Namespace) -> Findings:
     return found
 
 
-def bare_contenders(found: Findings, folder: Path, requests: list[ScoreRequest], *, compiled: bool) -> Contenders:
+def bare_contenders(
+    found: Findings, folder: Path, requests: list[ScoreRequest], threads: int, *, compiled: bool
+) -> Contenders:
     """The model without HTTP, in each way there is here; notes what doesn't change between rounds."""
     prm = load(folder)
     encoded = [encode(request, prm) for request in requests]
@@ -104,6 +114,8 @@ def bare_contenders(found: Findings, folder: Path, requests: list[ScoreRequest],
     }
     contenders: Contenders = {
         BARE: (len(requests), lambda: score_all(prm, passes)),
+        SIDE: (len(requests), lambda: score_side_by_side(prm, passes, threads)),
+        ALONE: (len(encoded), lambda: score_all(prm, [[item.input] for item in encoded])),
         PACKED: (len(requests), lambda: score_packed(prm, packed)),
         ONCE: (1, race.once),
         PREFIXES: (1, race.by_prefixes),
@@ -111,7 +123,9 @@ def bare_contenders(found: Findings, folder: Path, requests: list[ScoreRequest],
     for name, dtype in FORMATS.items():
         with suppress(StartupError):
             check_dtype(dtype, "cpu")
-            contenders[name] = (len(requests), partial(score_all, load(folder, dtype), passes))
+            other = load(folder, dtype)
+            contenders[name] = (len(requests), partial(score_all, other, passes))
+            contenders[f"{name}, {BY_SIDE}"] = (len(requests), partial(score_side_by_side, other, passes, threads))
     if compiled:
         started = time.perf_counter()
         contenders[COMPILED] = (len(requests), partial(score_all, load(folder, compiled=True), passes))

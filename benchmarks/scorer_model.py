@@ -1,6 +1,7 @@
 """The bare model's part of the scorer's benchmark: ways to make the same passes, without HTTP."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,12 @@ def score_all(prm: TorchPrm, passes: Sequence[Sequence[PrmInput]]) -> None:
     """One after the other."""
     for one in passes:
         prm.score(one)
+
+
+def score_side_by_side(prm: TorchPrm, passes: Sequence[Sequence[PrmInput]], threads: int) -> None:
+    """So many at a time, one thread each: as the scorer makes them when more than one waits."""
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as lanes:
+        list(lanes.map(prm.score, passes))
 
 
 def passes_in_order(encoded: Sequence[Encoded]) -> list[list[PrmInput]]:

@@ -9,6 +9,9 @@ from executor_page import spread
 
 MB = 1_000_000
 BARE = "bare model"
+BY_SIDE = "side by side"
+SIDE, ALONE = f"bare model, {BY_SIDE}", "bare model, a program a pass"
+FLOOR = "HTTP with a constant, 64 at once"
 BATCH, SINGLES, SERIAL = "HTTP, one batch", "HTTP, 64 single calls at once", "HTTP, single calls in turn"
 INT8, BFLOAT16, PACKED, COMPILED = (
     "bare model, int8",
@@ -46,6 +49,11 @@ class Findings:
         pairs = zip(self.rates.get(one, []), self.rates.get(other, []), strict=False)
         return [left / right for left, right in pairs]
 
+    def over_bare(self, one: str) -> list[float]:
+        """The same over the bare model's faster way, passes in turn or side by side."""
+        fastest = list(map(max, self.rates[BARE], self.rates[SIDE]))
+        return [left / right for left, right in zip(self.rates[one], fastest, strict=True)]
+
     def fractions(self, rooflines: Sequence[float]) -> list[float]:
         """Of the roofline, what the bare model reached."""
         pairs = zip(self.rates[BARE], rooflines, strict=True)
@@ -69,12 +77,12 @@ def _setting(found: Findings) -> Iterable[str]:
 
 
 def _rates(found: Findings) -> Iterable[str]:
-    yield f"{'each round runs each in turn':<32} {'programs/s':>22} {'over the bare model':>24} {'GFLOP/s':>9}"
+    yield f"{'each round runs each in turn':<34} {'programs/s':>22} {'over the bare model':>24} {'GFLOP/s':>9}"
     for what, rates in found.rates.items():
-        compared = what not in (ONCE, PREFIXES)
+        compared = what not in (ONCE, PREFIXES, FLOOR)
         over = spread(found.ratio(what, BARE), ".2f") if compared else ""
         work = f"{statistics.median(rates) * found.gflop_a_program:.0f}" if compared and what != INFINITY else ""
-        yield f"{what:<32} {spread(rates, '.1f'):>22} {over:>24} {work:>9}"
+        yield f"{what:<34} {spread(rates, '.1f'):>22} {over:>24} {work:>9}"
 
 
 def _sizes(found: Findings) -> Iterable[str]:
@@ -92,11 +100,13 @@ def _targets(found: Findings) -> Iterable[str]:
     roofline = max(found.plain_gflops, found.packed_gflops, key=lambda values: sum(values))
     yield _target(">= 75% of a plain float32 product", found.fractions(found.plain_gflops), 0.75)
     yield _target(">= 75% of the faster product, packed or plain", found.fractions(roofline), 0.75)
-    yield _target("HTTP batch >= 0.85 of the bare model", found.ratio(BATCH, BARE), 0.85)
-    yield _target("HTTP singles at once >= 0.85 of it", found.ratio(SINGLES, BARE), 0.85)
+    yield _target("HTTP batch >= 0.85 of the bare model at its best", found.over_bare(BATCH), 0.85)
+    yield _target("HTTP singles at once >= 0.85 of it", found.over_bare(SINGLES), 0.85)
     yield _target("64 calls at once >= 5x serial ones", found.ratio(SINGLES, SERIAL), 5.0)
+    yield _line("  without any HTTP on either side it is", "", spread(found.ratio(SIDE, ALONE), ".2f"))
     yield _target("one pass >= 9x a pass a line", found.ratio(ONCE, PREFIXES), 9.0)
-    yield _target("int8 >= 1.4x float32", found.ratio(INT8, BARE), 1.4)
+    yield _target("int8 >= 1.4x float32, passes in turn", found.ratio(INT8, BARE), 1.4)
+    yield _target("int8 >= 1.4x float32, side by side", found.ratio(f"{INT8}, {BY_SIDE}", SIDE), 1.4)
     yield _target("programs/s >= infinity-emb's", found.ratio(BATCH, INFINITY), 1.0)
     if found.peaks:
         above = next(iter(found.peaks.values())) - found.weights_bytes
@@ -115,4 +125,4 @@ def _target(name: str, values: Sequence[float], bound: float) -> str:
 
 
 def _line(name: str, verdict: str, what: str) -> str:
-    return f"  {name:<46} {verdict:<13} {what}".rstrip()
+    return f"  {name:<50} {verdict:<13} {what}".rstrip()

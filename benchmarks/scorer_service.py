@@ -1,6 +1,5 @@
 """The servers of the scorer's benchmark: ours and infinity-emb's, each a process of its own, and their memory."""
 
-import asyncio
 import json
 import os
 import shutil
@@ -10,17 +9,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
+from scorer_client import Call, make
 
 from services.contracts import ScoreRequest
 
 START_S = 180.0
 STOP_S = 30.0
-_HEADERS = {"Content-Type": "application/json"}
 
 
 @dataclass(frozen=True)
@@ -119,33 +119,36 @@ def _is_ready(process: subprocess.Popen[bytes], url: str) -> bool:
     return False
 
 
+def constant(reply: str) -> AbstractContextManager[Server]:
+    """The same framework with that reply and no scoring behind it (`scorer_floor`)."""
+    port = _free_port()
+    command = [sys.executable, str(Path(__file__).with_name("scorer_floor.py")), str(port), reply]
+    return _process(command, dict(os.environ), f"http://127.0.0.1:{port}", "/readyz")
+
+
 def in_one_call(server: Server, requests: Sequence[ScoreRequest]) -> None:
     """`POST /score/batch`."""
-    body = json.dumps({"items": [request.model_dump(mode="json") for request in requests]}).encode()
-    reply = httpx.post(f"{server.url}/score/batch", content=body, headers=_HEADERS, timeout=600, trust_env=False)
-    assert len(reply.raise_for_status().json()["results"]) == len(requests)
+    [reply] = make([Call.post(f"{server.url}/score/batch", {"items": _bodies(requests)})])
+    assert len(reply["results"]) == len(requests)
 
 
 def in_single_calls(server: Server, requests: Sequence[ScoreRequest], *, at_once: int) -> None:
     """`POST /score` for each, so many of them under way at any time."""
-    asyncio.run(_in_single_calls(server, [request.model_dump_json().encode() for request in requests], at_once))
-
-
-async def _in_single_calls(server: Server, bodies: list[bytes], at_once: int) -> None:
-    waiting = iter(bodies)
-    limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
-    async with httpx.AsyncClient(timeout=600, trust_env=False, limits=limits) as client:
-
-        async def call_on() -> None:
-            for body in waiting:
-                reply = await client.post(f"{server.url}/score", content=body, headers=_HEADERS)
-                reply.raise_for_status()
-
-        await asyncio.gather(*(call_on() for _ in range(at_once)))
+    replies = make([Call.post(f"{server.url}/score", body) for body in _bodies(requests)], at_once=at_once)
+    assert all(reply["steps"] for reply in replies)
 
 
 def classify(server: Server, requests: Sequence[ScoreRequest]) -> None:
     """infinity-emb's `POST /classify`, all programs in one call."""
-    body = {"model": "prm", "input": [f"{request.prompt}\n{request.code}" for request in requests]}
-    reply = httpx.post(f"{server.url}/classify", json=body, timeout=600, trust_env=False)
-    assert len(reply.raise_for_status().json()["data"]) == len(requests)
+    texts = [f"{request.prompt}\n{request.code}" for request in requests]
+    [reply] = make([Call.post(f"{server.url}/classify", {"model": "prm", "input": texts})])
+    assert len(reply["data"]) == len(requests)
+
+
+def one_reply(server: Server, request: ScoreRequest) -> str:
+    """A reply of ours, as JSON."""
+    return json.dumps(make([Call.post(f"{server.url}/score", request.model_dump(mode="json"))])[0])
+
+
+def _bodies(requests: Sequence[ScoreRequest]) -> list[dict[str, Any]]:
+    return [request.model_dump(mode="json") for request in requests]
