@@ -6,7 +6,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -18,7 +17,7 @@ from services.scorer.admission import Admission
 from services.scorer.batcher import Batcher
 from services.scorer.dialects.reading import Reader
 from services.scorer.dialects.routes import dialects_router
-from services.scorer.hardware import PASS_TOKENS, check_dtype, choose_device, use_threads
+from services.scorer.hardware import PASS_TOKENS, check_dtype, choose_device, default_threads, use_threads
 from services.scorer.metrics import ScorerMetrics
 from services.scorer.model import load_prm
 from services.scorer.models import Models
@@ -44,8 +43,10 @@ def create_app(settings: ScorerSettings | None = None) -> FastAPI:
     check_dtype(settings.dtype, device)
     pass_tokens = settings.max_batch_tokens or PASS_TOKENS[device]
 
+    threads = settings.torch_threads or default_threads()
+
     def load(folder: Path) -> Prm:
-        use_threads(settings.torch_threads)
+        use_threads(threads)
         return load_prm(
             folder,
             device=device,
@@ -59,9 +60,10 @@ def create_app(settings: ScorerSettings | None = None) -> FastAPI:
     models = Models(settings.models, load, await_missing=settings.await_models)
     batcher = Batcher(
         max_batch_tokens=pass_tokens,
-        max_wait_s=settings.max_wait_ms / 1000,
         metrics=metrics,
-        on_start=partial(use_threads, settings.torch_threads),
+        max_wait_s=settings.max_wait_ms / 1000,
+        threads=threads if device == "cpu" else 1,
+        use_threads=use_threads,
     )
     reuse = PrefixReuse(batcher, PrefixCache(settings.cache_entries, metrics), metrics)
     service = ScoringService(models, batcher, reuse, Admission(settings.max_queue, metrics), metrics)

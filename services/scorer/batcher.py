@@ -1,12 +1,14 @@
-"""One queue and one model thread for all connections.
+"""One queue for all connections, and the threads of the processor shared out among the passes.
 
 A pass takes the oldest waiting input and those of its model that are near it in length, up to the token budget,
 rollouts of one prompt among themselves where the model reads a shared prompt once; then the queue is looked at again,
-with whatever arrived meanwhile. An input that comes alone is held for `max_wait_s` at
-most. What bounds the queue is `services.scorer.admission`.
+with whatever arrived meanwhile. Passes run side by side: what waits is divided among the threads that are free, and a
+pass that has no company takes as many of them as its work is worth. What bounds the queue is
+`services.scorer.admission`.
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,119 +19,161 @@ from services.contracts.prm_layout import PrmInput
 from services.scorer.grouping import group_by_length
 from services.scorer.metrics import ScorerMetrics
 from services.scorer.prm import ServedModel
-from services.scorer.shared_prompts import PromptKey, batches_of, prompt_key, shared_prompt
+from services.scorer.shared_prompts import PromptKey, batches_of, prompt_key
 
 logger = logging.getLogger(__name__)
 
+_PRODUCTS_A_THREAD = 1_000_000_000
+"""Weights times tokens below which a further thread costs a pass more than it brings (ADR 0025)."""
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Waiting:
+
+@dataclass(slots=True, eq=False)
+class Wanted:
+    """The scores of `input`, one for each of its positions, when they are there; cancelled, they are never made."""
+
     model: ServedModel
     input: PrmInput
-    prompt: PromptKey
+    prompt: PromptKey = field(init=False)
     scores: "Future[list[float]]" = field(default_factory=Future)
     since: float = field(default_factory=time.perf_counter)
 
+    def __post_init__(self) -> None:
+        self.prompt = prompt_key(self.input)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """A pass to be made, and how many threads it has."""
+
+    items: Sequence[Wanted]
+    threads: int
+
 
 class Batcher:
-    """Scores inputs in batches on a thread of its own, from `start` to `close`.
+    """Scores inputs in batches on threads of its own, from `start` to `close`.
 
-    `on_start` runs first on that thread; torch's thread count, for one, belongs to the thread that sets it.
+    `threads`: of the processor, to be shared out. `use_threads` is told on a pass's own thread how many it has.
+    `max_wait_s`: how long the oldest input waits for company though a thread is free.
     """
 
     def __init__(
         self,
         *,
         max_batch_tokens: int,
-        max_wait_s: float,
         metrics: ScorerMetrics,
-        on_start: Callable[[], None] = lambda: None,
+        max_wait_s: float = 0.0,
+        threads: int = 1,
+        use_threads: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._max_batch_tokens = max_batch_tokens
         self._max_wait_s = max_wait_s
         self._metrics = metrics
-        self._on_start = on_start
-        self._waiting: list[_Waiting] = []
+        self._use_threads = use_threads
+        self._waiting: list[Wanted] = []
         self._changed = threading.Condition()
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name="scorer-model", daemon=True)
+        self._free = threads
+        self._lanes = [
+            threading.Thread(target=self._run, name=f"scorer-model-{number}", daemon=True) for number in range(threads)
+        ]
 
     def start(self) -> None:
         """Begin to score."""
-        self._thread.start()
+        for lane in self._lanes:
+            lane.start()
 
     def close(self) -> None:
         """Score what is waiting, then end."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
-        self._thread.join()
+            self._changed.notify_all()
+        for lane in self._lanes:
+            lane.join()
 
-    def submit(self, model: ServedModel, item: PrmInput) -> "Future[list[float]]":
-        """The scores of `item`, one for each of its positions; a cancelled future is never scored.
+    def submit(self, wanted: Sequence[Wanted]) -> None:
+        """Put all of them on the queue before the next pass is chosen.
 
         Raises:
             RuntimeError: the batcher is closed.
         """
-        waiting = _Waiting(model, item, prompt_key(item))
         with self._changed:
             if self._closed:
                 raise RuntimeError("the batcher is closed")
-            self._waiting.append(waiting)
+            self._waiting += wanted
             self._changed.notify()
-        return waiting.scores
 
     def _run(self) -> None:
-        self._on_start()
         while batch := self._next_batch():
-            if live := [item for item in batch if item.scores.set_running_or_notify_cancel()]:
-                self._score(live)
+            try:
+                if live := [item for item in batch.items if item.scores.set_running_or_notify_cancel()]:
+                    self._use_threads(batch.threads)
+                    self._score(live)
+            finally:
+                self._give_back(batch.threads)
 
-    def _next_batch(self) -> list[_Waiting]:
-        """Wait for work; nothing only when closed and done."""
+    def _next_batch(self) -> _Batch | None:
+        """Wait for work and a free thread; nothing only when closed and done."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closed)
-            if self._waiting:
+            while True:
+                self._changed.wait_for(lambda: self._has_work() or self._is_done())
+                if self._is_done():
+                    return None
                 held = time.perf_counter() - self._waiting[0].since
                 self._changed.wait_for(self._has_enough, timeout=max(0.0, self._max_wait_s - held))
-            return self._take()
+                if self._has_work():
+                    return self._take()
+
+    def _has_work(self) -> bool:
+        return bool(self._waiting and self._free)
+
+    def _is_done(self) -> bool:
+        return self._closed and not self._waiting
 
     def _has_enough(self) -> bool:
         return self._closed or sum(len(item.input.ids) for item in self._waiting) >= self._max_batch_tokens
 
-    def _take(self) -> list[_Waiting]:
-        if not self._waiting:
-            return []
+    def _take(self) -> _Batch:
+        """The batch with the oldest input, and its share of the free threads."""
         model = self._waiting[0].model
         of_model = [item for item in self._waiting if item.model is model]
         groups = self._groups(model, of_model)
-        with_oldest = next(group for group in groups if 0 in group)
-        batch = [of_model[index] for index in with_oldest]
-        taken = set(map(id, batch))
+        items = [of_model[index] for index in next(group for group in groups if 0 in group)]
+        taken = set(map(id, items))
         self._waiting = [item for item in self._waiting if id(item) not in taken]
-        return batch
+        others = len({id(item.model) for item in self._waiting} - {id(model)})
+        worth = model.prm.parameters * sum(len(item.input.ids) for item in items) // _PRODUCTS_A_THREAD
+        threads = max(1, min(worth, self._free // (len(groups) + others)))
+        self._free -= threads
+        if self._has_work():
+            self._changed.notify()
+        return _Batch(items, threads)
 
-    def _groups(self, model: ServedModel, waiting: Sequence[_Waiting]) -> list[list[int]]:
+    def _give_back(self, threads: int) -> None:
+        with self._changed:
+            self._free += threads
+            self._changed.notify_all()
+
+    def _groups(self, model: ServedModel, waiting: Sequence[Wanted]) -> list[list[int]]:
+        """Batches that are small enough for each free thread to get one."""
         lengths = [len(item.input.ids) for item in waiting]
+        budget = min(self._max_batch_tokens, max(lengths) * math.ceil(len(lengths) / self._free))
         if model.prm.shares_prompts:
-            return batches_of(lengths, [item.prompt for item in waiting], self._max_batch_tokens)
-        return group_by_length(lengths, self._max_batch_tokens)
+            return batches_of(lengths, [item.prompt for item in waiting], budget)
+        return group_by_length(lengths, budget)
 
-    def _score(self, batch: list[_Waiting]) -> None:
+    def _score(self, batch: list[Wanted]) -> None:
         model, inputs = batch[0].model, [item.input for item in batch]
         started = time.perf_counter()
         try:
+            prompt = model.prm.prompt_use(inputs)
             scores = model.prm.score(inputs)
         except Exception as error:
             logger.exception("a pass of the model failed", extra={"model": model.name, "programs": len(batch)})
             for item in batch:
                 item.scores.set_exception(error)
             return
-        ended = time.perf_counter()
+        self._metrics.observe_stage(model.name, "model", time.perf_counter() - started)
+        self._metrics.observe_stage(model.name, "queue", *(started - item.since for item in batch))
+        self._metrics.observe_pass(model.name, inputs, scores, prompt)
         for item, row in zip(batch, scores, strict=True):
             item.scores.set_result(row)
-        self._metrics.observe_stage(model.name, "model", ended - started)
-        shared = shared_prompt(inputs) if model.prm.shares_prompts else 0
-        self._metrics.observe_pass(model.name, inputs, scores, shared)
-        for item in batch:
-            self._metrics.observe_stage(model.name, "queue", started - item.since)

@@ -1,4 +1,4 @@
-"""What there is to run on: the device, the number formats that are fast on it, the threads of a pass."""
+"""What there is to run on: the device, the number formats that are fast on it, the threads there are."""
 
 import math
 from pathlib import Path
@@ -10,7 +10,7 @@ from services.kit.errors import StartupError
 from services.scorer.linear import check_int8
 from services.scorer.settings import Device, DType
 
-PASS_TOKENS = {"cpu": 1024, "cuda": 16384}
+PASS_TOKENS = {"cpu": 512, "cuda": 16384}
 """Tokens of a pass; on a CPU more are slower, for its activations no longer fit the caches (ADR 0029)."""
 
 _CPU_UNITS = {"bfloat16": ("avx512_bf16", "amx_bf16"), "float16": ("avx512_fp16", "amx_fp16")}
@@ -51,13 +51,16 @@ def _lacks(units: tuple[str, ...]) -> bool:
     return all(capabilities.get(unit) is False for unit in units)
 
 
-def use_threads(threads: int | None) -> None:
-    """Set how many CPU threads a pass takes; call it on the thread that runs the passes.
+def default_threads() -> int:
+    """As many CPU threads as torch would take, and no more than the container's share of processor time: threads that
+    a quota stops hold up all others."""
+    return min(torch.get_num_threads(), _quota())
 
-    None takes as many as torch would, but no more than the container's share of processor time: threads that a quota
-    stops hold up all others.
-    """
-    torch.set_num_threads(threads or min(torch.get_num_threads(), _quota()))
+
+def use_threads(threads: int) -> None:
+    """Set how many CPU threads a pass takes; call it on the thread that runs the pass, whose own affair it is."""
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
 
 
 def _quota() -> int:

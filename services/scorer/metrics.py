@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.contracts.prm_layout import PrmInput
+from services.scorer.shared_prompts import PromptUse
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _TOKENS = tuple(2**power for power in range(5, 18))
@@ -32,7 +33,7 @@ class ScorerMetrics:
         )
         self._batch_tokens = Histogram(
             "linewise_scorer_batch_tokens",
-            "Tokens of one pass, padding included, a shared prompt once.",
+            "Tokens of one pass, padding included, a shared prompt once, a kept one not at all.",
             ["model"],
             buckets=_TOKENS,
             registry=registry,
@@ -75,9 +76,11 @@ class ScorerMetrics:
             registry=registry,
         )
 
-    def observe_stage(self, model: str, stage: str, seconds: float) -> None:
-        """Record that `stage` took `seconds`."""
-        self._stage_seconds.labels(model, stage).observe(seconds)
+    def observe_stage(self, model: str, stage: str, *seconds: float) -> None:
+        """Record that `stage` took so long, each time."""
+        histogram = self._stage_seconds.labels(model, stage)
+        for each in seconds:
+            histogram.observe(each)
 
     def observe_sources(self, model: str, *, cached: int, joined: int, scored: int) -> None:
         """Record a program by where the scores of its steps came from; it counts under the dearest source."""
@@ -90,15 +93,15 @@ class ScorerMetrics:
         self._cache_entries.labels(model).set(entries)
 
     def observe_pass(
-        self, model: str, inputs: Sequence[PrmInput], scores: Sequence[Sequence[float]], shared: int = 0
+        self, model: str, inputs: Sequence[PrmInput], scores: Sequence[Sequence[float]], prompt: PromptUse
     ) -> None:
-        """Record one pass of the model: its size, its padding and its scores; `shared` tokens are read once for all."""
-        lengths = [len(item.ids) - shared for item in inputs]
+        """Record one pass of the model: its size, its padding and its scores."""
+        lengths = [len(item.ids) - prompt.shared for item in inputs]
         padded = max(lengths) * len(lengths)
         self._passes.labels(model).inc()
-        self._tokens.labels(model, "real").inc(shared + sum(lengths))
+        self._tokens.labels(model, "real").inc(prompt.read + sum(lengths))
         self._tokens.labels(model, "padding").inc(padded - sum(lengths))
-        self._batch_tokens.labels(model).observe(shared + padded)
+        self._batch_tokens.labels(model).observe(prompt.read + padded)
         self._batch_programs.labels(model).observe(len(lengths))
         histogram = self._scores.labels(model)
         for score in (score for row in scores for score in row):

@@ -10,6 +10,7 @@ One that isn't causal is refused, or scores each step by a pass over its prefix 
 On a CPU the rollouts of one prompt read it once (`services.scorer.shared_prompts`), if that is proved to move no logit.
 """
 
+import copy
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,7 +31,7 @@ from services.scorer.kept_prompts import KeptPrompts
 from services.scorer.linear import quicken
 from services.scorer.proof import NotCausalError, is_proved_to_share, prove_causal, prove_padding, random_ids
 from services.scorer.settings import DType
-from services.scorer.shared_prompts import shared_prompt
+from services.scorer.shared_prompts import PromptUse, shared_prompt
 from services.scorer.weights import read_weights
 
 logger = logging.getLogger(__name__)
@@ -77,16 +78,29 @@ class TorchPrm:
     def score(self, inputs: Sequence[PrmInput]) -> list[list[float]]:
         if not self.causal:
             return self._score_prefixes(inputs)
-        shared = self._shared(inputs) if self.shares_prompts else 0
-        if self.model.config.pad_token_id in inputs[0].ids[:shared]:  # not counted as a position by RoBERTa
+        shared = self._shared(inputs)
+        if self._hides_positions(inputs[0].ids[:shared]):
             return [row for item in inputs for row in self._score_once([item])]
         return self._score_once(inputs, shared)
 
+    def prompt_use(self, inputs: Sequence[PrmInput]) -> PromptUse:
+        shared = self._shared(inputs)
+        prompt = inputs[0].ids[:shared]
+        if self._hides_positions(prompt):
+            return PromptUse()
+        return PromptUse(shared, read=0 if prompt in self.kept else shared)
+
     def _shared(self, inputs: Sequence[PrmInput]) -> int:
         """How many tokens a pass leaves out for having read them before, or reads once for all."""
+        if not self.shares_prompts:
+            return 0
         first = inputs[0]
         alone = len(inputs) == 1 and first.ids[: first.prompt_tokens] in self.kept
         return first.prompt_tokens if alone else shared_prompt(inputs)
+
+    def _hides_positions(self, prompt: Sequence[int]) -> bool:
+        """Whether the prompt has a padding token, which RoBERTa doesn't count as a position."""
+        return self.model.config.pad_token_id in prompt
 
     def _score_once(self, inputs: Sequence[PrmInput], shared: int = 0) -> list[list[float]]:
         """One pass over inputs that begin with the same `shared` tokens."""
@@ -126,13 +140,17 @@ class TorchPrm:
 
     def _read(self, ids: Sequence[int], rows: int) -> dict[str, Any]:
         """The arguments of a pass whose rows all stand behind `ids`."""
-        if ids not in self.kept:
-            cache = DynamicCache(config=self.model.config)
-            self.forward(input_ids=torch.tensor([ids], device=self.model.device), past_key_values=cache, use_cache=True)
-            self.kept.keep(ids, cache)
-        cache = self.kept.copy(ids)
+        kept = self.kept.copy(ids)
+        cache = self._read_prompt(ids) if kept is None else kept
         cache.batch_repeat_interleave(rows)
         return {"past_key_values": cache, "use_cache": True}
+
+    def _read_prompt(self, ids: Sequence[int]) -> DynamicCache:
+        """The cache that a pass over `ids` leaves, kept for the next."""
+        cache = DynamicCache(config=self.model.config)
+        self.forward(input_ids=torch.tensor([ids], device=self.model.device), past_key_values=cache, use_cache=True)
+        self.kept.keep(ids, cache)
+        return copy.deepcopy(cache)
 
 
 def load_prm(
@@ -141,7 +159,7 @@ def load_prm(
     device: str,
     dtype: DType,
     max_tokens: int,
-    pass_tokens: int = 1024,
+    pass_tokens: int = 512,
     compiled: bool = False,
     allow_prefix_passes: bool = False,
 ) -> TorchPrm:

@@ -7,10 +7,11 @@ from typing import Literal, Protocol
 
 from services.contracts import Calibration, ModelInfo
 from services.contracts.prm_layout import PrmInput
+from services.scorer.shared_prompts import PromptUse
 
 
 class Prm(Protocol):
-    """A loaded checkpoint; `tokenize` may be called from any thread, `score` from one at a time."""
+    """A loaded checkpoint; its methods may be called from any thread, at any time."""
 
     @property
     def architecture(self) -> str:
@@ -47,6 +48,9 @@ class Prm(Protocol):
     @property
     def shares_prompts(self) -> bool:
         """Whether inputs that are all of one prompt cost that prompt once."""
+
+    def prompt_use(self, inputs: Sequence[PrmInput]) -> PromptUse:
+        """What a pass over these would read of their prompt now."""
 
     def tokenize(self, texts: Sequence[str]) -> Sequence[Sequence[int]]:
         """Texts to ids, with no special tokens added."""

@@ -9,12 +9,12 @@ runs already ends and is remembered.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 
 from services.contracts.prm_layout import PrmInput
-from services.scorer.batcher import Batcher
+from services.scorer.batcher import Batcher, Wanted
 from services.scorer.metrics import ScorerMetrics
 from services.scorer.prefix_cache import PrefixCache, PrefixKey
 from services.scorer.prm import ServedModel
@@ -22,82 +22,134 @@ from services.scorer.prm import ServedModel
 Found = Mapping[PrefixKey, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Program:
+    """An input whose positions `keys` name, and the model to score it."""
+
+    model: ServedModel
+    input: PrmInput
+    keys: Sequence[PrefixKey]
+
+
 @dataclass(slots=True, eq=False)
 class _Pass:
     """A pass under way: its place in the queue, what it finds, and how many wait for it."""
 
-    model: ServedModel
-    keys: list[PrefixKey]
-    queued: "Future[list[float]]"
-    found: "asyncio.Task[Found]"
+    keys: Sequence[PrefixKey]
+    wanted: Wanted
+    found: "asyncio.Future[Found]"
     waiting: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How a program gets its scores: those that are known, None for the others, and the passes that find these."""
+
+    keys: Sequence[PrefixKey]
+    known: Sequence[float | None]
+    passes: Sequence[_Pass]
+
+    def scores(self) -> list[float]:
+        found = {key: score for one in self.passes for key, score in one.found.result().items()}
+        return [found[key] if score is None else score for key, score in zip(self.keys, self.known, strict=True)]
+
+
 class PrefixReuse:
-    """Scores inputs by the cheapest of the three ways; used on one event loop alone, so it needs no lock."""
+    """Scores programs by the cheapest of the three ways; used on one event loop alone, so it needs no lock."""
 
     def __init__(self, batcher: Batcher, cache: PrefixCache, metrics: ScorerMetrics) -> None:
         self._batcher = batcher
         self._cache = cache
         self._metrics = metrics
         self._under_way: dict[tuple[ServedModel, PrefixKey], _Pass] = {}
+        self._ended: deque[_Pass] = deque()
+        self._woken = False
 
-    async def score(self, model: ServedModel, item: PrmInput, keys: Sequence[PrefixKey]) -> list[float]:
-        """The scores of `item`, one for each of its positions, which `keys` name.
+    async def score(self, programs: Sequence[Program]) -> list[list[float]]:
+        """The scores of each, one for each of its positions.
 
-        What is to be done is decided before the first wait, so that of two equal calls the second joins the first.
+        What is to be done is decided before the first wait, so that of two equal programs the second joins the first.
         """
+        begun: list[_Pass] = []
+        plans = [self._plan(program, begun) for program in programs]
+        await self._wait(list(dict.fromkeys(one for plan in plans for one in plan.passes)), begun)
+        return [plan.scores() for plan in plans]
+
+    def _plan(self, program: Program, begun: list[_Pass]) -> _Plan:
+        """The plan for one; a pass that it needs of its own is added to `begun`."""
+        model, keys = program.model, program.keys
         known = self._cache.get(model, keys)
         missing = [index for index, score in enumerate(known) if score is None]
-        others = self._passes_with(model, [keys[index] for index in missing])
-        passes = [self._start(model, item, keys, missing)] if others is None else others
-        own = len(missing) if others is None else 0
+        passes = self._passes_with(model, [keys[index] for index in missing])
+        own = len(missing) if passes is None else 0
+        if passes is None:
+            passes = [self._begin(program, missing)]
+            begun += passes
         self._metrics.observe_sources(
             model.name, cached=len(keys) - len(missing), joined=len(missing) - own, scored=own
         )
-        found = await self._wait(passes)
-        return [found[key] if score is None else score for key, score in zip(keys, known, strict=True)]
+        return _Plan(keys, known, passes)
 
     def _passes_with(self, model: ServedModel, keys: Sequence[PrefixKey]) -> list[_Pass] | None:
         """The passes that will have found all of `keys`, None where one is found by none."""
         passes = dict.fromkeys(self._under_way.get((model, key)) for key in keys)
         return None if None in passes else [one for one in passes if one is not None]
 
-    def _start(self, model: ServedModel, item: PrmInput, keys: Sequence[PrefixKey], missing: Sequence[int]) -> _Pass:
+    def _begin(self, program: Program, missing: Sequence[int]) -> _Pass:
+        item = program.input
         positions = [item.positions[index] for index in missing]
-        wanted = [keys[index] for index in missing]
         part = PrmInput(item.ids[: positions[-1] + 1], positions, prompt_tokens=item.prompt_tokens)
-        queued = self._batcher.submit(model, part)
-        one = _Pass(model, wanted, queued, asyncio.create_task(self._find(model, wanted, queued)))
-        for key in wanted:
-            self._under_way.setdefault((model, key), one)
-        one.found.add_done_callback(lambda _: self._forget(one))
+        loop = asyncio.get_running_loop()
+        one = _Pass([program.keys[index] for index in missing], Wanted(program.model, part), loop.create_future())
+        for key in one.keys:
+            self._under_way.setdefault((program.model, key), one)
+        one.wanted.scores.add_done_callback(lambda _: self._end(one, loop))
         return one
 
-    async def _find(self, model: ServedModel, keys: Sequence[PrefixKey], queued: "Future[list[float]]") -> Found:
-        scores = await asyncio.wrap_future(queued)
-        found = dict(zip(keys, scores, strict=True))
-        self._cache.put(model, found)
-        return found
+    def _end(self, one: _Pass, loop: asyncio.AbstractEventLoop) -> None:
+        """Called on whatever thread ended the pass; the loop is woken once for all that end together."""
+        self._ended.append(one)
+        if not self._woken:
+            self._woken = True
+            loop.call_soon_threadsafe(self._settle_ended)
 
-    async def _wait(self, passes: Sequence[_Pass]) -> Found:
+    def _settle_ended(self) -> None:
+        self._woken = False
+        while self._ended:
+            self._settle(self._ended.popleft())
+
+    def _settle(self, one: _Pass) -> None:
+        self._forget(one)
+        scores = one.wanted.scores
+        if scores.cancelled():
+            one.found.cancel()
+        elif error := scores.exception():
+            one.found.set_exception(error)
+            one.found.exception()  # the batcher has logged it, whether anybody still waits or not
+        else:
+            found = dict(zip(one.keys, scores.result(), strict=True))
+            self._cache.put(one.wanted.model, found)
+            one.found.set_result(found)
+
+    async def _wait(self, passes: Sequence[_Pass], begun: Sequence[_Pass]) -> None:
+        """Put on the queue what is `begun`, and wait for all."""
         for one in passes:
             one.waiting += 1
-        found: dict[PrefixKey, float] = {}
         try:
+            if begun:
+                self._batcher.submit([one.wanted for one in begun])
             for one in passes:
-                found.update(await asyncio.shield(one.found))
+                await asyncio.shield(one.found)
         finally:
             for one in passes:
                 self._leave(one)
-        return found
 
     def _leave(self, one: _Pass) -> None:
         one.waiting -= 1
-        if not one.waiting and one.queued.cancel():
+        if not one.waiting and one.wanted.scores.cancel():
             self._forget(one)
 
     def _forget(self, one: _Pass) -> None:
         for key in one.keys:
-            if self._under_way.get((one.model, key)) is one:
-                del self._under_way[one.model, key]
+            if self._under_way.get((one.wanted.model, key)) is one:
+                del self._under_way[one.wanted.model, key]

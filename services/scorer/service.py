@@ -15,13 +15,15 @@ from services.scorer.metrics import ScorerMetrics
 from services.scorer.models import Models
 from services.scorer.prm import ServedModel
 from services.scorer.replies import compose_reply
-from services.scorer.reuse import PrefixReuse
+from services.scorer.reuse import PrefixReuse, Program
 
 _ENCODERS = 2
+_FEW_CHARACTERS = 2000
+"""A program of some twenty lines, cut and tokenized in a fraction of a millisecond."""
 
 
 class ScoringService:
-    """From requests to replies, from `start` to `close`; tokenizing has threads of its own, off the event loop."""
+    """From requests to replies, from `start` to `close`; what is long is tokenized on threads of its own."""
 
     def __init__(
         self, models: Models, batcher: Batcher, reuse: PrefixReuse, admission: Admission, metrics: ScorerMetrics
@@ -53,11 +55,17 @@ class ScoringService:
         """
         models = [self._models.get(request.model) for request in requests]
         with self._admission.take(len(requests)):
-            loop = asyncio.get_running_loop()
-            encoded = await loop.run_in_executor(self._encoders, self._encode_all, requests, models)
+            encoded = await self._encoded(requests, models)
             scores = await self._score_all(models, encoded)
         replies = zip(models, requests, encoded, scores, strict=True)
         return [compose_reply(model.name, request, item, row) for model, request, item, row in replies]
+
+    async def _encoded(self, requests: Sequence[ScoreRequest], models: Sequence[ServedModel]) -> list[Encoded]:
+        """Off the event loop, unless that costs more than the work."""
+        if sum(len(request.prompt) + len(request.code) for request in requests) <= _FEW_CHARACTERS:
+            return self._encode_all(requests, models)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._encoders, self._encode_all, requests, models)
 
     def _encode_all(self, requests: Sequence[ScoreRequest], models: Sequence[ServedModel]) -> list[Encoded]:
         return [self._encode(index, *pair) for index, pair in enumerate(zip(requests, models, strict=True))]
@@ -83,14 +91,12 @@ class ScoringService:
         return encoded
 
     async def _score_all(self, models: Sequence[ServedModel], encoded: Sequence[Encoded]) -> list[list[float]]:
-        """The scores of all, the longest first: a program's own beginnings then join its pass."""
-        longest_first = sorted(range(len(encoded)), key=lambda index: -len(encoded[index].input.ids))
-        scores = await asyncio.gather(*(self._score(models[index], encoded[index]) for index in longest_first))
-        in_order = dict(zip(longest_first, scores, strict=True))
-        return [in_order[index] for index in range(len(encoded))]
+        """The scores of all, of their `code` steps; a program without any needs no pass.
 
-    async def _score(self, model: ServedModel, encoded: Encoded) -> list[float]:
-        """The scores of the `code` steps; a program without any needs no pass."""
-        if not encoded.scored_steps:
-            return []
-        return await self._reuse.score(model, encoded.input, encoded.keys)
+        The longest go first: a program's own beginnings then join its pass.
+        """
+        with_code = [index for index, item in enumerate(encoded) if item.scored_steps]
+        longest_first = sorted(with_code, key=lambda index: -len(encoded[index].input.ids))
+        programs = [Program(models[index], encoded[index].input, encoded[index].keys) for index in longest_first]
+        scores = dict(zip(longest_first, await self._reuse.score(programs), strict=True))
+        return [scores.get(index, []) for index in range(len(encoded))]

@@ -62,16 +62,17 @@ class ScorerSettings(ServiceSettings):
     """Serve models that aren't causal too, by a pass for each step over its prefix: about ten times slower."""
 
     torch_threads: int | None = Field(None, ge=1)
-    """Threads of one pass on a CPU; None: as many as torch would take, and no more than the container's share."""
+    """CPU threads, which passes share; None: as many as torch would take, and no more than the container's share."""
 
     max_batch_tokens: int | None = Field(None, ge=16)
-    """Tokens of one pass, padding included; None: 1,024 on a CPU, whose caches they then fit, and 16,384 on a GPU."""
+    """Tokens of one pass, padding included; None: 512 on a CPU, whose caches they then fit, and 16,384 on a GPU."""
 
     max_input_tokens: int = Field(8192, ge=16)
     """The longest input taken, where the model would take a longer one; alone in a pass it may exceed the above."""
 
-    max_wait_ms: float = Field(2.0, ge=0)
-    """How long a lone request waits for company before it is scored, in milliseconds."""
+    max_wait_ms: float = Field(0.0, ge=0)
+    """How long a lone request waits for company though the model is free, in milliseconds; what comes while it is busy
+    has company anyway."""
 
     cache_entries: int = Field(100_000, ge=0)
     """Steps whose scores are remembered, of each model, about 200 bytes a step; 0 remembers none."""

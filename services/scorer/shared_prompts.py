@@ -6,6 +6,7 @@ do it (`services.scorer.prm.Prm.shares_prompts`).
 
 from array import array
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from services.contracts.prm_layout import PrmInput
 from services.scorer.grouping import MAX_PADDING, group_by_length
@@ -14,6 +15,15 @@ LEAST_TOKENS = 64
 """A shorter prompt is not worth sharing: a pass over it has a price of its own."""
 
 PromptKey = bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PromptUse:
+    """Of a pass: how many tokens of prompt its inputs leave out, `shared`, and how many of these it reads for all of
+    them, `read`; none where their keys and values are kept."""
+
+    shared: int = 0
+    read: int = 0
 
 
 def prompt_key(item: PrmInput) -> PromptKey:
@@ -40,8 +50,8 @@ def shared_prompt(inputs: Sequence[PrmInput]) -> int:
 def batches_of(lengths: Sequence[int], prompts: Sequence[PromptKey], max_tokens: int) -> list[list[int]]:
     """The indexes of inputs in batches, as `group_by_length` makes them, the rollouts of a prompt among themselves.
 
-    Budget and padding of such a batch are those of its prompt once and of the code behind it. A prompt's only rollout,
-    and rollouts of a short prompt, are strangers like any others.
+    Budget and padding of such a batch are those of its code: the prompt before it has a pass of its own. A prompt's
+    only rollout, and rollouts of a short prompt, are strangers like any others.
     """
     families: dict[PromptKey, list[int]] = {}
     for index, prompt in enumerate(prompts):
@@ -62,5 +72,5 @@ def _worth_it(shared: int, rollouts: int) -> bool:
 
 
 def _groups(lengths: Sequence[int], members: Sequence[int], max_tokens: int, shared: int) -> list[list[int]]:
-    groups = group_by_length([lengths[index] - shared for index in members], max_tokens - shared)
+    groups = group_by_length([lengths[index] - shared for index in members], max_tokens)
     return [[members[place] for place in group] for group in groups]

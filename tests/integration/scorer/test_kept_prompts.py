@@ -30,5 +30,12 @@ def test_the_newest_is_kept_however_large() -> None:
 def test_what_is_done_to_a_copy_is_not_done_to_what_is_kept() -> None:
     kept = KeptPrompts()
     kept.keep([1], cache_of(1))
-    kept.copy([1]).batch_repeat_interleave(3)
-    assert kept.copy([1]).layers[0].keys.shape == (1, 1, 1, 4)
+    changed, unchanged = kept.copy([1]), kept.copy([1])
+    assert changed is not None
+    assert unchanged is not None
+    changed.batch_repeat_interleave(3)
+    assert unchanged.layers[0].keys.shape == (1, 1, 1, 4)
+
+
+def test_what_is_not_kept_has_no_copy() -> None:
+    assert KeptPrompts().copy([1]) is None

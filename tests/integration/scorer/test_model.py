@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from services.contracts.prm_layout import PrmInput
 from services.scorer.checkpoint import CheckpointError
 from services.scorer.encoding import encode
 from services.scorer.model import TorchPrm
+from services.scorer.shared_prompts import PromptUse
 
 CAUSAL = ["roberta", "unixcoder", "llama", "gpt2", "one label"]
 Load = Callable[[Path], TorchPrm]
@@ -63,11 +65,23 @@ def test_a_prompt_is_read_once_for_all_its_rollouts_and_for_those_that_come_late
     hook = prm.model.register_forward_pre_hook(
         lambda _, __, fields: read.append(fields["input_ids"].numel()), with_kwargs=True
     )
-    prm.score(inputs[:4])
-    prm.score(inputs[4:])
-    prm.score(inputs[:1])
+    foretold = []
+    for batch in (inputs[:4], inputs[4:], inputs[:1]):
+        foretold.append(prm.prompt_use(batch))
+        prm.score(batch)
     hook.remove()
     assert read == [head, width * 4, width * 3, len(inputs[0].ids) - head]
+    assert foretold == [PromptUse(head, read=head), PromptUse(head), PromptUse(head)]
+
+
+def test_passes_side_by_side_score_as_one_after_the_other(prm: TorchPrm, prompt: str) -> None:
+    inputs = [item for repeats in (2, 6) for item in _rollouts(prm, prompt * repeats)]
+    batches = [inputs[start : start + 3] for start in range(0, len(inputs), 3)] * 4
+    expected = [row for batch in batches for row in replace(prm, shares_prompts=False).score(batch)]
+    with ThreadPoolExecutor(4) as threads:
+        found = [row for rows in threads.map(prm.score, batches) for row in rows]
+    for one, other in zip(found, expected, strict=True):
+        assert one == pytest.approx(other, abs=1e-4)
 
 
 def _rollouts(prm: TorchPrm, prompt: str) -> list[PrmInput]:

@@ -12,6 +12,7 @@ from services.contracts import Calibration
 from services.contracts.prm_layout import PrmInput
 from services.scorer.metrics import ScorerMetrics
 from services.scorer.prm import ServedModel
+from services.scorer.shared_prompts import PromptUse
 
 
 @dataclass
@@ -32,6 +33,9 @@ class CountingPrm:
     entered: threading.Event = field(default_factory=threading.Event)
     gate: threading.Event = field(default_factory=threading.Event)
     error: Exception | None = None
+
+    def prompt_use(self, inputs: Sequence[PrmInput]) -> PromptUse:
+        return PromptUse()
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         return [[ord(character) for character in text] for text in texts]

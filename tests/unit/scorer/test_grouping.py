@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.scorer.grouping import group_by_length
@@ -23,6 +23,7 @@ def test_nothing_makes_no_group() -> None:
     assert group_by_length([], max_tokens=10) == []
 
 
+@settings(deadline=None)
 @given(LENGTHS, st.integers(1, 500), st.floats(0, 1))
 def test_every_input_is_in_one_group_within_both_bounds(lengths: list[int], budget: int, padding: float) -> None:
     groups = group_by_length(lengths, budget, padding)

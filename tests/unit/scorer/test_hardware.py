@@ -6,7 +6,7 @@ import torch
 
 from services.kit.errors import StartupError
 from services.scorer import hardware
-from services.scorer.hardware import check_dtype, choose_device, use_threads
+from services.scorer.hardware import check_dtype, choose_device, default_threads
 
 
 @pytest.fixture
@@ -61,14 +61,12 @@ def four_threads() -> Iterator[None]:
 
 @pytest.mark.usefixtures("four_threads")
 @pytest.mark.parametrize(
-    ("quota", "threads", "taken"),
-    [("150000 100000", None, 2), ("50000 100000", None, 1), ("max 100000", None, 4), (None, None, 4), ("1 2", 3, 3)],
+    ("quota", "threads"), [("150000 100000", 2), ("50000 100000", 1), ("max 100000", 4), (None, 4)]
 )
-def test_a_pass_takes_no_more_threads_than_the_container_has_processors(
-    quota: str | None, threads: int | None, taken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_there_are_no_more_threads_than_the_container_has_processors(
+    quota: str | None, threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if quota is not None:
         (tmp_path / "cpu.max").write_text(quota + "\n")
     monkeypatch.setattr(hardware, "_CPU_QUOTA", tmp_path / "cpu.max")
-    use_threads(threads)
-    assert torch.get_num_threads() == taken
+    assert default_threads() == threads

@@ -12,7 +12,7 @@ from services.scorer.batcher import Batcher
 from services.scorer.metrics import ScorerMetrics
 from services.scorer.prefix_cache import PrefixCache, prefix_keys
 from services.scorer.prm import ServedModel
-from services.scorer.reuse import PrefixReuse
+from services.scorer.reuse import PrefixReuse, Program
 
 Served = Callable[..., ServedModel]
 
@@ -30,7 +30,10 @@ class Scorer:
     def score(self, model: ServedModel, text: str) -> "asyncio.Task[list[float]]":
         ids = [ord(character) for character in text]
         item = PrmInput(ids, [at for at, character in enumerate(text) if character == "\n"])
-        return asyncio.create_task(self._reuse.score(model, item, prefix_keys(item)))
+        return asyncio.create_task(self._score(Program(model, item, prefix_keys(item))))
+
+    async def _score(self, program: Program) -> list[float]:
+        return (await self._reuse.score([program]))[0]
 
     def count(self, name: str, source: str) -> float | None:
         return self.registry.get_sample_value(f"linewise_scorer_{name}_total", {"model": "prm", "source": source})

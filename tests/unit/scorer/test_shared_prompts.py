@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.contracts.prm_layout import PrmInput
-from services.scorer.batcher import Batcher
+from services.scorer.batcher import Batcher, Wanted
 from services.scorer.metrics import ScorerMetrics
 from services.scorer.prm import ServedModel
 from services.scorer.shared_prompts import LEAST_TOKENS, batches_of, prompt_key, shared_prompt
@@ -44,9 +44,9 @@ def test_rollouts_are_batched_by_prompt_and_strangers_by_length() -> None:
     assert batched(inputs, 1000) == [[0, 4, 5], [1, 6], [7], [2, 3]]
 
 
-def test_the_budget_counts_a_shared_prompt_once() -> None:
+def test_the_budget_counts_the_code_behind_a_shared_prompt() -> None:
     inputs = [rollout(PROMPT, 10) for _ in range(9)]
-    assert list(map(len, batched(inputs, 64 + 50))) == [5, 4]
+    assert list(map(len, batched(inputs, 50))) == [5, 4]
 
 
 def test_code_of_different_lengths_is_not_padded_for_sharing() -> None:
@@ -67,7 +67,7 @@ def test_every_input_is_in_one_batch_within_budget_and_padding(parts: list[tuple
         shared = shared_prompt(members)
         lengths = [len(item.ids) - shared for item in members]
         padded = max(lengths) * len(lengths)
-        assert len(batch) == 1 or shared + padded <= budget
+        assert len(batch) == 1 or padded <= budget
         assert padded - sum(lengths) <= 0.1 * padded
         assert shared == 0 or (shared >= LEAST_TOKENS and len(batch) > 1)
 
@@ -82,7 +82,7 @@ def test_the_batcher_brings_rollouts_together_for_a_model_that_gains_by_it(
         batcher = Batcher(max_batch_tokens=1000, max_wait_s=0, metrics=metrics)
         model = served(prm)
         for prompt in (PROMPT, OTHER) * 4:
-            batcher.submit(model, rollout(prompt, 10))
+            batcher.submit([Wanted(model, rollout(prompt, 10))])
         batcher.start()
         batcher.close()
         assert prm.passes == passes
