@@ -25,6 +25,7 @@ from trainer.bootstrap import Interval, interval
 from trainer.errors import NoRewardsError, SettingsError
 from trainer.passk import mean_pass_at_k, pass_at_k, standard_error
 from trainer.policies import load_policy
+from trainer.policies.gguf import checkpoint_folder
 from trainer.problems import load_problems, overlap_note
 from trainer.progress import Bar, progress_bar
 from trainer.report import write_report
@@ -143,11 +144,12 @@ def _evaluate_policy(config: EvaluateConfig, problems: Sequence[Problem]) -> lis
     sampling = Sampling(
         config.n, config.greedy, config.temperature, config.top_p, config.max_new_tokens, config.batch_size, config.seed
     )
-    file = _open_samples(config, config.policy, problems, {**asdict(sampling), "chat": config.chat})
+    checkpoint = checkpoint_folder(config.policy)
+    file = _open_samples(config, checkpoint, problems, {**asdict(sampling), "chat": config.chat})
     chunks = plan(problems, sampling)
     left = [chunk for chunk in chunks if not is_finished(chunk.expected, file.samples)]
     file.keep({key for chunk in chunks if chunk not in left for key in chunk.expected})
-    policy = load_policy(config.policy, device=config.device, chat=config.chat)
+    policy = load_policy(checkpoint, device=config.device, chat=config.chat)
     return _judge_all((write_drafts(policy, chunk, sampling) for chunk in left), file, config, len(left))
 
 

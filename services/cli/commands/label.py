@@ -59,7 +59,7 @@ def _label(
         Path | None, typer.Option(help="Write a data card too: Markdown with counts, noise, settings, versions.")
     ] = None,
     license: Annotated[
-        str | None, typer.Option(help="Of the problems, for the card; known for mbpp, humaneval and lists.")
+        str | None, typer.Option(help="Of the problems, for the card; known for mbpp, mbpp-plus, humaneval, lists.")
     ] = None,
 ) -> None:
     from services.cli.console import say
