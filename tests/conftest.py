@@ -6,9 +6,11 @@ import os
 import platform
 import socket
 import struct
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import uvicorn
@@ -39,6 +41,32 @@ def serve() -> Iterator[Callable[[FastAPI], str]]:
     """Run apps on real sockets, each in a thread of its own, until the test ends; returns the base URL."""
     with contextlib.ExitStack() as running:
         yield lambda app: running.enter_context(_served(app))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 4 MiB in memory that can be filled; only root may have one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("no file system can be mounted here")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.fixture(scope="session")
+def fill() -> Callable[[Path], Path]:
+    """Take all that is left of a disk with one file; remove it to give it back."""
+
+    def fill_up(folder: Path) -> Path:
+        filler = folder / "filler"
+        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+        return filler
+
+    return fill_up
 
 
 @pytest.fixture(scope="session")

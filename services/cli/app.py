@@ -18,6 +18,7 @@ from services.cli.commands import (
     problems,
     score,
     serve,
+    status,
     train,
     up,
     worker,
@@ -67,6 +68,7 @@ def _linewise(
 
 up.register(app)
 serve.register(app)
+status.register(app)
 worker.register(app)
 migrate.register(app)
 execute.register(app)

@@ -31,8 +31,10 @@ class LazyCommand:
             self._inner(show)(context.args, prog_name=context.command_path, standalone_mode=False)
 
     def _inner(self, show: Callable[[Any], None]) -> typer.Typer:
+        from services import tracing
         from services.cli.dataclass_options import command_from  # brings pydantic along
 
+        tracing.configure("linewise-trainer")
         module = import_module(self.module)
         function = getattr(module, self.function)
         command = command_from(getattr(module, self.config_class), lambda config: show(function(config)))

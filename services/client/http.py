@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from services import tracing
 from services.client.endpoints import default_api_key, default_url
 from services.client.errors import (
     DeadlineExceededError,
@@ -24,7 +25,7 @@ from services.client.errors import (
 )
 from services.client.retry import RETRIED_STATUSES, RetryPolicy
 from services.client.spread import Spread
-from services.contracts import ErrorReply, Readiness
+from services.contracts import ErrorReply, Readiness, ServiceInfo
 from services.contracts.request_id import HEADER, current_request_id
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -77,6 +78,15 @@ class ServiceClient:
             response = await self._http.get("/readyz", timeout=self.timeout_s)
         return _parse(Readiness, response)
 
+    async def info(self) -> ServiceInfo:
+        """`GET /`: name and version."""
+        return await self._call(ServiceInfo, "GET", "/")
+
+    async def metrics(self) -> str:
+        """`GET /metrics`: Prometheus' text format."""
+        async with self._stream("/metrics") as response:
+            return (await response.aread()).decode()
+
     async def _call(
         self,
         reply: type[Answer],
@@ -111,13 +121,18 @@ class ServiceClient:
         self, method: str, path: str, content: str | None, query: Mapping[str, Any] | None, deadline: float
     ) -> httpx.Response:
         left_s = max(0.0, deadline - time.monotonic())
-        headers = self._headers(content) | self._headers_within(left_s)
-        async with self._errors_by_name(), asyncio.timeout(left_s):
-            return await self._http.request(method, path, content=content, params=query, headers=headers, timeout=None)
+        with tracing.span(f"{method} {self.service}", "client") as current:
+            headers = self._headers(content) | self._headers_within(left_s)
+            async with self._errors_by_name(), asyncio.timeout(left_s):
+                response = await self._http.request(
+                    method, path, content=content, params=query, headers=headers, timeout=None
+                )
+            current.tell(http_status=response.status_code)
+            return response
 
     def _headers(self, content: str | None) -> dict[str, str]:
         """The key is looked up for each attempt: the file that it may stand in may have changed."""
-        headers = dict(_JSON) if content is not None else {}
+        headers = (dict(_JSON) if content is not None else {}) | tracing.carrier()
         if key := self._api_key or default_api_key(self.service):
             headers["Authorization"] = f"Bearer {key}"
         if request_id := current_request_id.get():

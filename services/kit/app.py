@@ -18,6 +18,7 @@ from services.kit.health import ReadinessCheck, health_router
 from services.kit.keys import Keys
 from services.kit.observe import Observe, RequestMetrics
 from services.kit.settings import ServiceSettings
+from services.kit.waiting_limit import WaitingLimit
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -32,11 +33,13 @@ def build_app(
     readiness: ReadinessCheck,
     lifespan: Lifespan | None = None,
     front_page: FrontPage | None = None,
+    max_waiting: int | None = None,
 ) -> FastAPI:
     """A FastAPI app with `routers` and everything that the contract asks of every service.
 
     `app.state.drain` is the `Drain` that `services.kit.server` begins on SIGTERM. `GET /` shows `front_page` to
-    those who prefer HTML, and name and version as JSON to all others.
+    those who prefer HTML, and name and version as JSON to all others. Of more requests than `max_waiting` at once the
+    rest is answered with 429; None leaves that to the service's own queue.
 
     Raises:
         StartupError: the file of keys cannot be read, or holds none.
@@ -59,6 +62,8 @@ def build_app(
 
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
+    if max_waiting is not None:
+        app.add_middleware(WaitingLimit, most=max_waiting)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     if settings.wants_keys:
         keys = Keys(settings.api_keys, settings.api_keys_file)

@@ -16,7 +16,7 @@ from services.kit.errors import ServiceError
 
 DOCUMENTED: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorReply, "description": HTTPStatus(status).phrase}
-    for status in (400, 401, 404, 409, 413, 422, 429, 500, 503, 504)
+    for status in (400, 401, 404, 408, 409, 413, 422, 429, 431, 500, 503, 504)
 }
 """Every error status of the contract, for a service's OpenAPI document."""
 
@@ -73,5 +73,6 @@ def _path(location: Sequence[Any]) -> str:
 
 async def _on_http_exception(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+    too_large = error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE  # whose phrase differs between Pythons
+    code = "body_too_large" if too_large else HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
     return error_response(ServiceError(error.status_code, code, str(error.detail)))

@@ -1,5 +1,6 @@
 """`GET /healthz`, `/readyz`, `/metrics` and `/`: what every service says of itself."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, Request, Response
@@ -37,8 +38,8 @@ def health_router(
 
     @router.get("/metrics", response_class=Response)
     async def metrics() -> Response:
-        """Prometheus' text format."""
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+        """Prometheus' text format; made off the event loop, for a collector may ask a database."""
+        return Response(await asyncio.to_thread(generate_latest, registry), media_type=CONTENT_TYPE_LATEST)
 
     @router.get("/", response_model=ServiceInfo)
     async def root(request: Request) -> Response:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from services.contracts.request_id import current_request_id
+from services.tracing import current_trace_id
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
@@ -26,6 +27,8 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             "request_id": current_request_id.get(),
         }
+        if trace_id := current_trace_id():
+            line["trace_id"] = trace_id
         line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
         if record.exc_info and record.exc_info[0] is not None:
             line["exception"] = record.exc_info[0].__name__

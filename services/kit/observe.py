@@ -5,6 +5,7 @@ import random
 import re
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.datastructures import Headers, MutableHeaders
@@ -14,6 +15,7 @@ from services.contracts.request_id import HEADER, current_request_id
 from services.kit.auth import OPEN_PATHS
 from services.kit.error_replies import error_response
 from services.kit.errors import ServiceError
+from services.tracing import Span, is_on, span
 
 logger = logging.getLogger(__name__)
 
@@ -63,9 +65,11 @@ class Observe:
 
         started = time.perf_counter()
         try:
-            with self._metrics.in_flight.track_inprogress():
-                await self._answer(scope, receive, send_with_id, started=lambda: status != 0)
-            self._record(scope, status, time.perf_counter() - started)
+            with _span_of(scope) as current:
+                with self._metrics.in_flight.track_inprogress():
+                    await self._answer(scope, receive, send_with_id, started=lambda: status != 0)
+                self._record(scope, status, time.perf_counter() - started)
+                _describe(current, scope, status)
         finally:
             current_request_id.reset(token)
 
@@ -80,10 +84,31 @@ class Observe:
             await error_response(error)(scope, receive, send)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "unmatched")
+        route = _route(scope)
         method = scope["method"]
         self._metrics.requests.labels(method, route, str(status)).inc()
         self._metrics.seconds.labels(method, route).observe(seconds)
         level = logging.DEBUG if scope["path"] in OPEN_PATHS else logging.INFO
         fields = {"method": method, "route": route, "status": status, "seconds": round(seconds, 6)}
         logger.log(level, "request", extra=fields)
+
+
+def _route(scope: Scope) -> str:
+    return getattr(scope.get("route"), "path", "unmatched")
+
+
+def _span_of(scope: Scope) -> AbstractContextManager[Span]:
+    """Below the caller's span where it sent one; none for those who only look whether we live."""
+    if not is_on() or scope["path"] in OPEN_PATHS:
+        return nullcontext(Span())
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    return span(scope["method"], "server", caller=headers)
+
+
+def _describe(current: Span, scope: Scope, status: int) -> None:
+    route = _route(scope)
+    request_id = current_request_id.get() or ""
+    current.rename(f"{scope['method']} {route}")
+    current.tell(http_route=route, http_status=status, request_id=request_id)
+    if status >= 500:
+        current.fail(str(status))

@@ -9,6 +9,8 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from services import tracing
+from services.kit.connections import BoundedConfig, Bounds, raise_descriptor_limit
 from services.kit.errors import StartupError
 from services.kit.logs import configure_logging
 from services.kit.secrecy import hide_from_own_user
@@ -17,6 +19,8 @@ from services.kit.settings import ServiceSettings
 logger = logging.getLogger(__name__)
 
 _BACKLOG = 2048
+_KEEP_ALIVE_S = 75
+"""Longer than clients and proxies keep idle connections, so that they close them, and we never under a request."""
 
 
 def run(app: FastAPI, *, host: str, port: int, settings: ServiceSettings) -> None:
@@ -29,11 +33,14 @@ def run(app: FastAPI, *, host: str, port: int, settings: ServiceSettings) -> Non
     listener = bind(host, port)
     hide_from_own_user()
     configure_logging(settings.log_level)
-    config = uvicorn.Config(
+    tracing.configure(app.title.lower().replace(" ", "-"))
+    config = BoundedConfig(
         app,
+        _bounds(settings),
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, round(settings.drain_s)),
         backlog=_BACKLOG,
     )
@@ -42,8 +49,19 @@ def run(app: FastAPI, *, host: str, port: int, settings: ServiceSettings) -> Non
         asyncio.run(server.serve(sockets=[listener]))
     finally:
         listener.close()
+        tracing.flush()
     if not server.started:
         raise app.state.startup_error or StartupError(f"{app.title} did not start; its log says why")
+
+
+def _bounds(settings: ServiceSettings) -> Bounds:
+    """As set, but half of this process's descriptors are left to its own work."""
+    return Bounds(
+        head_s=settings.head_s,
+        body_s=settings.body_s,
+        head_bytes=settings.max_head_bytes,
+        connections=min(settings.max_connections, raise_descriptor_limit() // 2),
+    )
 
 
 def refuse_open_door(host: str, settings: ServiceSettings) -> None:

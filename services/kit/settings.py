@@ -34,6 +34,18 @@ class ServiceSettings(BaseSettings):
     max_body_bytes: int = Field(16 * MEBIBYTE, gt=0, validation_alias="LINEWISE_MAX_BODY_BYTES")
     """A larger request body is answered with 413."""
 
+    max_head_bytes: int = Field(65_536, ge=1024, validation_alias="LINEWISE_MAX_HEAD_BYTES")
+    """A longer request line with its headers is answered with 431."""
+
+    head_s: float = Field(10.0, gt=0, validation_alias="LINEWISE_HEAD_S")
+    """How long a connection may stay silent before its first request, and a request's head take to arrive."""
+
+    body_s: float = Field(60.0, gt=0, validation_alias="LINEWISE_BODY_S")
+    """How long a request's body may take to arrive; then it is answered with 408."""
+
+    max_connections: int = Field(4096, ge=1, validation_alias="LINEWISE_MAX_CONNECTIONS")
+    """One more is answered with 503; never more than half of the descriptors that the process may open."""
+
     drain_delay_s: float = Field(0.0, ge=0, validation_alias="LINEWISE_DRAIN_DELAY_S")
     """How long to go on serving, not ready, after SIGTERM: the time a load balancer needs to look elsewhere."""
 

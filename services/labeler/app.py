@@ -11,6 +11,7 @@ from services.contracts import Readiness
 from services.kit.app import build_app
 from services.labeler.broker import Broker, BrokerDownError
 from services.labeler.errors import DatabaseAwayError
+from services.labeler.metrics import LabelerCollector
 from services.labeler.page_routes import LabelerPage
 from services.labeler.page_service import PageService
 from services.labeler.routes import job_router
@@ -34,6 +35,8 @@ def create_app(settings: LabelerSettings | None = None) -> FastAPI:
         problems_per_task=settings.problems_per_task,
         allowed=Allowed(settings.teacher_hosts, settings.teacher_key_names),
     )
+    registry = CollectorRegistry()
+    registry.register(LabelerCollector(jobs, broker))
     page = LabelerPage(PageService(service, jobs, tallies, BrowsingRepository(database)))
 
     @asynccontextmanager
@@ -56,10 +59,11 @@ def create_app(settings: LabelerSettings | None = None) -> FastAPI:
         summary="Process labels for code, by mutation, refactoring and execution.",
         settings=settings,
         routers=[job_router(service, events_poll_s=settings.events_poll_s)],
-        registry=CollectorRegistry(),
+        registry=registry,
         readiness=readiness,
         lifespan=lifespan,
         front_page=page.front,
+        max_waiting=settings.max_waiting,
     )
 
 

@@ -11,11 +11,16 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from redis import Redis, RedisError
 
+from services import tracing
+from services.contracts.request_id import current_request_id
 from services.kit.errors import StartupError
 from services.labeler.settings import LabelerSettings
 
 LABEL_PROBLEMS = "linewise.labeler.label_problems"
 QUEUE = "linewise.labeler"
+ASKED = "linewise"
+"""The header of a message that tells of the request it comes from: its id, and the trace it belongs to."""
+
 _UNACKED, _UNACKED_INDEX, _UNACKED_MUTEX = (f"{QUEUE}.unacked{part}" for part in ("", "_index", "_mutex"))
 _CONNECT_TIMEOUT_S = 3.0
 
@@ -93,7 +98,9 @@ class Broker:
             BrokerDownError: Redis took no message.
         """
         try:
-            self._celery.send_task(LABEL_PROBLEMS, args=[job_id, positions], queue=QUEUE, retry=False)
+            self._celery.send_task(
+                LABEL_PROBLEMS, args=[job_id, positions], queue=QUEUE, retry=False, headers={ASKED: _asked()}
+            )
         except (OperationalError, RedisError, OSError) as error:
             raise BrokerDownError(f"no Redis at {_without_password(self._url)}") from error
 
@@ -103,8 +110,16 @@ class Broker:
         Raises:
             BrokerDownError: Redis does not answer.
         """
+        return self.depth() == (0, 0)
+
+    def depth(self) -> tuple[int, int]:
+        """How many tasks wait, and how many are in the hands of workers.
+
+        Raises:
+            BrokerDownError: Redis does not answer.
+        """
         try:
-            return not (self._redis.llen(QUEUE) or self._redis.zcard(_UNACKED_INDEX))
+            return int(self._redis.llen(QUEUE)), int(self._redis.zcard(_UNACKED_INDEX))
         except (RedisError, OSError) as error:
             raise BrokerDownError(f"no Redis at {_without_password(self._url)}") from error
 
@@ -136,6 +151,11 @@ class Lease:
     def close(self) -> None:
         """Close the connection."""
         self._redis.close()
+
+
+def _asked() -> dict[str, str]:
+    request_id = current_request_id.get()
+    return tracing.carrier() | ({"request_id": request_id} if request_id else {})
 
 
 def _connect(settings: LabelerSettings) -> Redis:

@@ -1,6 +1,6 @@
 """The labeler's routes, as `api.md` has them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
@@ -44,7 +44,7 @@ def job_router(service: JobService, *, events_poll_s: float) -> APIRouter:
         """Cancel a job; what it made so far can still be read. A job that is over stays as it is."""
         return service.cancel(job_id)
 
-    @router.get("/{job_id}/events", response_class=StreamingResponse)
+    @router.get("/{job_id}/events", response_model=None, responses=_sent_as("text/event-stream"))
     def follow_job(job_id: str, request: Request) -> StreamingResponse:
         """Server-sent events: the job, on each change, until it is over."""
         service.get(job_id)
@@ -57,7 +57,7 @@ def job_router(service: JobService, *, events_poll_s: float) -> APIRouter:
         """Mutations and refactorings with their outcomes, survivors and incompetent ones among them."""
         return service.mutants(job_id, limit, cursor)
 
-    @router.get("/{job_id}/labels", response_class=StreamingResponse)
+    @router.get("/{job_id}/labels", response_model=None, responses=_sent_as(*MEDIA_TYPES.values()))
     def stream_labels(job_id: str, format: Format = "jsonl", split: Split | None = None) -> StreamingResponse:
         """A file of labels; of a job that runs still, the labels so far.
 
@@ -67,9 +67,14 @@ def job_router(service: JobService, *, events_poll_s: float) -> APIRouter:
         """
         return StreamingResponse(export(service.labels(job_id, split), format), media_type=MEDIA_TYPES[format])
 
-    @router.get("/{job_id}/card", response_class=PlainTextResponse)
+    @router.get("/{job_id}/card", response_model=None, responses=_sent_as("text/markdown"))
     def show_card(job_id: str) -> PlainTextResponse:
         """The data card in Markdown: counts, noise estimates, rejected problems, settings, versions, licence."""
         return PlainTextResponse(service.card(job_id), media_type="text/markdown")
 
     return router
+
+
+def _sent_as(*media_types: str) -> dict[int | str, dict[str, Any]]:
+    """What a route documents that answers with text or bytes; its errors stay JSON."""
+    return {200: {"content": {media_type: {} for media_type in media_types}}}

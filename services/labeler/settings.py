@@ -40,6 +40,9 @@ class LabelerSettings(ServiceSettings):
     executor_url: str | None = Field(None, validation_alias="LINEWISE_EXECUTOR_URL")
     """Where programs are run; None is the contract's default."""
 
+    max_waiting: int = Field(256, ge=1)
+    """Requests that wait for an answer; more are answered with 429."""
+
     problems_per_task: int = Field(4, ge=1)
     """A task of the queue is so many problems; each has some 20 to 40 programs with the default job."""
 

@@ -6,10 +6,12 @@ from functools import cache
 from celery import Celery, Task
 
 from services.client import ExecutorClient
+from services.contracts.request_id import current_request_id
 from services.labeler.batch import label_batch
-from services.labeler.broker import LABEL_PROBLEMS, Lease
+from services.labeler.broker import ASKED, LABEL_PROBLEMS, Lease
 from services.labeler.settings import LabelerSettings
 from services.labeler.storage import Database, QuestionRepository, WorkRepository
+from services.tracing import span
 
 _LONGEST_CHUNK_S = 300.0
 
@@ -26,7 +28,13 @@ def register_tasks(celery: Celery, settings: LabelerSettings) -> None:
     def label_problems(task: Task[..., None], job_id: str, positions: list[int]) -> None:
         properties = task.request.properties or {}
         lease = Lease(settings, properties["delivery_tag"])
-        asyncio.run(_label(settings, database(), lease, job_id, positions))
+        asked = task.request.get(ASKED) or {}
+        token = current_request_id.set(asked.get("request_id"))
+        try:
+            with span("label problems", "consumer", caller=asked, job_id=job_id, problems=len(positions)):
+                asyncio.run(_label(settings, database(), lease, job_id, positions))
+        finally:
+            current_request_id.reset(token)
 
 
 async def _label(

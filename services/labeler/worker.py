@@ -5,6 +5,7 @@ import warnings
 from celery import signals
 from celery.exceptions import SecurityWarning
 
+from services import tracing
 from services.kit.logs import configure_logging
 from services.kit.secrecy import hide_from_own_user
 from services.labeler.broker import QUEUE, Broker, make_celery
@@ -23,6 +24,8 @@ def run_worker(settings: LabelerSettings, concurrency: int) -> None:
     _require_parts(settings)
     hide_from_own_user()
     _keep_logs_ours(settings.log_level)
+    signals.worker_process_init.connect(_trace)
+    signals.worker_process_shutdown.connect(_send_traces)
     celery = make_celery(settings)
     register_tasks(celery, settings)
     celery.Worker(
@@ -34,6 +37,15 @@ def run_worker(settings: LabelerSettings, concurrency: int) -> None:
         without_mingle=True,
         without_heartbeat=True,
     ).start()
+
+
+def _trace(**_: object) -> None:
+    """In each process of its own, for what sends the spans is a thread and survives no fork."""
+    tracing.configure("linewise-worker")
+
+
+def _send_traces(**_: object) -> None:
+    tracing.flush()
 
 
 def _require_parts(settings: LabelerSettings) -> None:

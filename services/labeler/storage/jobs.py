@@ -114,6 +114,11 @@ class JobRepository:
         with self._database.read() as session:
             return list(session.scalars(select(JobRow.id).where(JobRow.status.in_(LIVE)).order_by(JobRow.id)))
 
+    def ids(self) -> list[str]:
+        """The ids of all jobs, the oldest first."""
+        with self._database.read() as session:
+            return list(session.scalars(select(JobRow.id).order_by(JobRow.id)))
+
     def pending_positions(self, job_id: str) -> list[int]:
         """The positions of the problems that are still to be labelled."""
         query = select(ProblemRow.position).where(ProblemRow.job_id == job_id, ProblemRow.state == "pending")

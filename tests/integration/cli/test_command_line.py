@@ -16,6 +16,7 @@ QUICK = [
         for name in (
             "up",
             "serve",
+            "status",
             "worker",
             "execute",
             "score",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 from starlette.responses import StreamingResponse
@@ -25,8 +25,15 @@ class Item(BaseModel):
     numbers: list[int]
 
 
-def an_app(ready: Readiness | None = None, **settings: object) -> FastAPI:
+def an_app(ready: Readiness | None = None, max_waiting: int | None = None, **settings: object) -> FastAPI:
     router = APIRouter()
+
+    @router.get("/wait")
+    async def wait(request: Request) -> int:
+        request.app.state.waiting += 1
+        while not request.app.state.released:  # noqa: ASYNC110 - set by another thread
+            await asyncio.sleep(0.01)
+        return 1
 
     @router.post("/sum")
     async def add(item: Item) -> int:
@@ -52,14 +59,17 @@ def an_app(ready: Readiness | None = None, **settings: object) -> FastAPI:
     async def readiness() -> Readiness:
         return ready or Readiness(ready=True)
 
-    return build_app(
+    app = build_app(
         name="thing",
         summary="A service of the tests.",
         settings=ServiceSettings.model_validate(settings),
         routers=[router],
         registry=CollectorRegistry(),
         readiness=readiness,
+        max_waiting=max_waiting,
     )
+    app.state.released, app.state.waiting = False, 0
+    return app
 
 
 async def test_malformed_json_and_fields_are_422_with_the_fields_path(serve: Serve) -> None:
@@ -170,3 +180,18 @@ async def test_the_root_tells_name_and_version_and_the_documents_exist(serve: Se
         assert (await client.get("/docs")).status_code == 200
     statuses = set(document["paths"]["/sum"]["post"]["responses"])
     assert {"200", "401", "413", "422", "429", "503"} <= statuses
+
+
+async def test_more_than_may_wait_are_429_while_probes_and_streams_go_on(serve: Serve) -> None:
+    app = an_app(max_waiting=2)
+    async with httpx.AsyncClient(base_url=serve(app), timeout=60) as client:
+        held = [asyncio.create_task(client.get("/wait")) for _ in range(2)]
+        async with asyncio.timeout(60):
+            while app.state.waiting < 2:  # noqa: ASYNC110 - it is counted by another thread
+                await asyncio.sleep(0.01)
+        refused = await client.get("/wait")
+        assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
+        assert (await client.get("/readyz")).status_code == 200
+        app.state.released = True
+        assert [answer.status_code for answer in await asyncio.gather(*held)] == [200, 200]
+        assert (await client.get("/wait")).status_code == 200

@@ -5,11 +5,7 @@ import json
 import signal
 import socket
 import subprocess
-import sys
-import textwrap
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -17,81 +13,12 @@ import pytest
 from services.kit.errors import StartupError
 from services.kit.server import bind
 
-PROGRAM = """
-import asyncio, sys
-from fastapi import APIRouter
-from prometheus_client import CollectorRegistry
-from contextlib import asynccontextmanager
-from services.contracts import Readiness
-from services.kit.app import build_app
-from services.kit.errors import StartupError
-from services.kit.server import run
-from services.kit.settings import ServiceSettings
-
-router = APIRouter()
-
-@router.get("/slow")
-async def slow(seconds: float) -> str:
-    await asyncio.sleep(seconds)
-    return "done"
-
-async def readiness():
-    return Readiness(ready=True)
-
-@asynccontextmanager
-async def lifespan(app):
-    if sys.argv[2] == "broken":
-        raise StartupError("the model is missing")
-    yield
-
-settings = ServiceSettings()
-app = build_app(name="slow", summary="", settings=settings, routers=[router],
-                registry=CollectorRegistry(), readiness=readiness, lifespan=lifespan)
-try:
-    run(app, host="127.0.0.1", port=int(sys.argv[1]), settings=settings)
-except StartupError as error:
-    sys.exit(f"error: {error}")
-"""
-
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
-@pytest.fixture
-def start(tmp_path: Path, free_port: int) -> Iterator[Start]:
-    """Run the program above as a process of its own; what is left of it is killed."""
-    program = tmp_path / "slow.py"
-    program.write_text(textwrap.dedent(PROGRAM))
-    processes: list[subprocess.Popen[str]] = []
-
-    def run(mode: str = "whole", **environment: str) -> "subprocess.Popen[str]":
-        process = subprocess.Popen(
-            [sys.executable, str(program), str(free_port), mode],
-            env={"PATH": "/usr/bin:/bin", **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        processes.append(process)
-        return process
-
-    yield run
-    for process in processes:
-        process.kill()
-        process.communicate()
-
-
-def wait_ready(url: str) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            if httpx.get(f"{url}/readyz", trust_env=False).status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.05)
-    pytest.fail("the server did not become ready")
-
-
-async def test_sigterm_ends_the_request_in_flight_first_and_exits_zero(start: Start, free_port: int) -> None:
+async def test_sigterm_ends_the_request_in_flight_first_and_exits_zero(
+    start: Start, free_port: int, wait_ready: Callable[[str], None]
+) -> None:
     url = f"http://127.0.0.1:{free_port}"
     process = start()
     await asyncio.to_thread(wait_ready, url)
@@ -105,7 +32,9 @@ async def test_sigterm_ends_the_request_in_flight_first_and_exits_zero(start: St
     assert "draining" in [json.loads(line)["message"] for line in output.splitlines()]
 
 
-async def test_with_a_drain_delay_it_is_unready_but_serves(start: Start, free_port: int) -> None:
+async def test_with_a_drain_delay_it_is_unready_but_serves(
+    start: Start, free_port: int, wait_ready: Callable[[str], None]
+) -> None:
     url = f"http://127.0.0.1:{free_port}"
     process = start(LINEWISE_DRAIN_DELAY_S="1.5")
     await asyncio.to_thread(wait_ready, url)

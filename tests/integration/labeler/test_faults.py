@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from services.client import LabelerClient
+from services.client import LabelerClient, RetryPolicy, UnavailableError
 from services.contracts import JobRequest, JobStatus
 from services.labeler.app import create_app
 
@@ -129,3 +129,21 @@ async def test_a_postgresql_that_crashes_and_comes_back(house, small_job, postgr
     postgres.start()
     await require_halfway(house.client, job)
     assert_nothing_lost_and_nothing_doubled(undisturbed, await labels_of(house.client, job))
+
+
+async def test_a_disk_that_is_full_for_a_while(
+    settings, executor_server, serve, start_worker, small_job, small_disk, fill, wait_until
+):
+    settings = settings.model_copy(
+        update={"database_url": f"sqlite:///{small_disk / 'labeler.db'}", "executor_url": executor_server.url}
+    )
+    start_worker(settings)
+    async with LabelerClient(serve(create_app(settings)), retry=RetryPolicy(attempts=1)) as client:
+        undisturbed = await labels_of(client, await client.create_job(small_job))
+        job = await begun(client, small_job)
+        filler = fill(small_disk)
+        with pytest.raises(UnavailableError):
+            await client.create_job(small_job)
+        await require_halfway(client, job)
+        filler.unlink()
+        assert_nothing_lost_and_nothing_doubled(undisturbed, await labels_of(client, job))
