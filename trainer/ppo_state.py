@@ -1,7 +1,7 @@
 """What a PPO run trains, and its state on disk, so that a stopped run can go on where it was.
 
 checkpoints/last/
-  policy/  values/  optimizers.pt
+  policy/  values/  optimizers/
   state.json         {"iteration": 150, "seconds": 612.4, "shaper": {...}}
 """
 
@@ -9,13 +9,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from trainer.learner import Learner
 from trainer.policies import ActorCritic, load_actor_critic, load_policy
 from trainer.ppo_config import PpoConfig
 from trainer.runs import replacing, write_text
 from trainer.shaping import Shaper
+from trainer.state_files import load_state, save_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ def load_agent(folder: Path, config: PpoConfig) -> Agent:
     """The agent that `save_agent` left in `folder`."""
     models = load_actor_critic(load_policy(folder / "policy", device=config.device), folder / "values")
     learner, shaper = Learner(models, config.update_settings()), Shaper(config.shaping_settings())
-    learner.load_state_dict(torch.load(folder / "optimizers.pt", map_location=config.device, weights_only=True))
+    learner.load_state_dict(load_state(folder / "optimizers", config.device))
     state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
     shaper.load_state_dict(state["shaper"])
     return Agent(models, learner, shaper, state["iteration"], state["seconds"])
@@ -50,6 +49,7 @@ def save_agent(folder: Path, agent: Agent, iteration: int, seconds: float) -> No
     with replacing(folder) as beside:
         agent.models.policy.save(beside / "policy")
         agent.models.save_critic(beside / "values")
-        torch.save(agent.learner.state_dict(), beside / "optimizers.pt")
+        (beside / "optimizers").mkdir()
+        save_state(beside / "optimizers", agent.learner.state_dict())
         state = {"iteration": iteration, "seconds": seconds, "shaper": agent.shaper.state_dict()}
         write_text(beside / "state.json", json.dumps(state) + "\n")

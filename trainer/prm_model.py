@@ -25,6 +25,7 @@ from transformers.utils.logging import disable_progress_bar, get_verbosity, set_
 from services.contracts.prm_checkpoint import GOLDEN_FILE, Calibration, Conventions, GoldenScores
 from trainer.errors import PolicyError
 from trainer.policies.gguf import checkpoint_folder
+from trainer.policies.loading import why_unreadable
 from trainer.prm_data import Node, Tree
 from trainer.prm_tree import Batch, collate, pack_tree
 from trainer.tokenizers import train_bpe
@@ -146,11 +147,13 @@ def _load(name: str) -> Backbone:
         if hasattr(config, "is_decoder"):
             config.is_decoder = True
         config.use_cache = False
-        model = AutoModelForTokenClassification.from_pretrained(name, config=config, dtype=torch.float32)
+        model = AutoModelForTokenClassification.from_pretrained(
+            name, config=config, dtype=torch.float32, use_safetensors=True
+        )
         tokenizer = AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise PolicyError(f"no backbone {name!r}: it is none of {', '.join(PRESETS)}, and {reason}") from error
+        presets = ", ".join(PRESETS)
+        raise PolicyError(f"no backbone {name!r}: it is none of {presets}, and {why_unreadable(error)}") from error
     finally:
         set_verbosity(verbosity)
     if tokenizer.pad_token_id is not None:

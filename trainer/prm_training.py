@@ -21,6 +21,7 @@ from trainer.prm_parts import Part
 from trainer.prm_tree import IGNORED, KINDS, Batch, Pack, collate, make_batches
 from trainer.progress import Bar, progress_bar
 from trainer.runs import Run, replacing
+from trainer.state_files import has_state, load_state, save_state
 
 
 class PrmTraining:
@@ -80,14 +81,13 @@ class PrmTraining:
             "seconds": self.budget.seconds,
         }
         with replacing(self._state_folder) as folder:
-            torch.save(state, folder / "state.pt")
+            save_state(folder, state)
 
     def _resume(self) -> None:
         """Go on behind the last epoch that was saved, where that is wanted and there is one."""
-        file = self._state_folder / "state.pt"
         done, spent_s = 0, 0.0
-        if self._config.resume and file.exists():
-            state = torch.load(file, map_location=self._config.device, weights_only=True)
+        if self._config.resume and has_state(self._state_folder):
+            state = load_state(self._state_folder, self._config.device)
             self._backbone.model.load_state_dict(state["model"])
             self._optimizer.load_state_dict(state["optimizer"])
             self._best, self._best_loss, self._waited = state["best"], state["best_loss"], state["waited"]

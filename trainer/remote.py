@@ -25,6 +25,7 @@ from services.contracts import (
     Verdict,
     split_steps,
 )
+from services.tracing import span
 from trainer.judging import Program
 from trainer.reward_forms import Judgement, RewardKind, StepScore, needs_scores, needs_verdicts
 
@@ -76,7 +77,8 @@ class RemoteRewards:
         return asyncio.run_coroutine_threadsafe(self._judge(list(programs)), self._loop)
 
     async def _judge(self, programs: list[Program]) -> list[Judgement | None]:
-        scores, executions = await asyncio.gather(self._scores(programs), self._executions(programs))
+        with span("judge", programs=len(programs)):
+            scores, executions = await asyncio.gather(self._scores(programs), self._executions(programs))
         return [self._judgement(*pair) for pair in zip(scores, executions, strict=True)]
 
     def _judgement(self, steps: tuple[StepScore, ...] | None, execution: ExecuteReply | None) -> Judgement | None:

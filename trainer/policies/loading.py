@@ -46,10 +46,10 @@ def load_policy(
     try:
         config = AutoConfig.from_pretrained(place)
         family = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-        model: Any = family.from_pretrained(place, dtype=dtype)
+        model: Any = family.from_pretrained(place, dtype=dtype, use_safetensors=True)
         tokenizer = AutoTokenizer.from_pretrained(place)
     except (OSError, ValueError) as error:
-        raise PolicyError(f"no policy can be loaded from {place!r}: {_first_sentence(error)}") from error
+        raise PolicyError(f"no policy can be loaded from {place!r}: {why_unreadable(error)}") from error
     if not tokenizer.is_fast:
         raise PolicyError(f"the tokenizer in {place!r} has no fast version, which token offsets need")
     return ModelPolicy(model.to(torch.device(device)), tokenizer, chat=chat)
@@ -117,5 +117,8 @@ def _is_path(path_or_name: str | Path) -> bool:
     return isinstance(path_or_name, Path) or path_or_name.startswith(("/", ".", "~")) or path_or_name.count("/") > 1
 
 
-def _first_sentence(error: Exception) -> str:
-    return str(error).strip().split("\n")[0] or type(error).__name__
+def why_unreadable(error: Exception) -> str:
+    """What Transformers says of a checkpoint that it cannot load, and what to do about pickled weights."""
+    reason = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
+    hint = "; pickled weights are never loaded, docs/operate.md says how to convert them"
+    return f"{reason}{hint if 'safetensors' in reason else ''}"

@@ -15,6 +15,7 @@ from transformers import AutoModel
 
 from trainer.errors import PolicyError
 from trainer.policies.gguf import checkpoint_folder
+from trainer.policies.loading import why_unreadable
 from trainer.policies.models import ModelPolicy
 
 _HEAD_FILE = "value_head.safetensors"
@@ -43,9 +44,9 @@ class ValueModel(nn.Module):
         """
         folder = checkpoint_folder(folder)
         try:
-            backbone = AutoModel.from_pretrained(str(folder), dtype=dtype)
+            backbone = AutoModel.from_pretrained(str(folder), dtype=dtype, use_safetensors=True)
         except (OSError, ValueError) as error:
-            raise PolicyError(f"no value model can be loaded from {str(folder)!r}") from error
+            raise PolicyError(f"no value model can be loaded from {str(folder)!r}: {why_unreadable(error)}") from error
         if backbone.config.vocab_size != policy.model.config.vocab_size:
             raise PolicyError(f"the value model in {str(folder)!r} has another vocabulary than the policy")
         values = cls(backbone, policy)

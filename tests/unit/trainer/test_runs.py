@@ -1,11 +1,15 @@
 """A run's folder: whole files, honest metrics."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 
 from trainer.runs import Run, read_metrics, replacing
 
@@ -76,3 +80,24 @@ def test_a_checkpoint_can_be_read_by_whoever_may_enter_its_folder(tmp_path: Path
             folder.chmod(mode)
             (folder / "model.safetensors").touch(mode=0o600)
         assert (tmp_path / "final" / "model.safetensors").stat().st_mode & 0o777 == mode & 0o666
+
+
+def test_a_full_disk_leaves_the_checkpoint_before_and_with_room_it_is_saved(
+    small_disk: Path, fill: Callable[[Path], Path]
+) -> None:
+    place = small_disk / "checkpoints" / "last"
+    small, large = ({"weight": torch.full((size,), 1.0)} for size in (1_000, 500_000))
+
+    def save(tensors: dict[str, torch.Tensor]) -> None:
+        with replacing(place) as folder:
+            save_file(tensors, folder / "model.safetensors")
+
+    save(small)
+    filler = fill(small_disk)
+    with pytest.raises((OSError, SafetensorError)):
+        save(large)
+    filler.unlink()
+    assert load_file(place / "model.safetensors")["weight"].shape == (1_000,)
+    assert [path.name for path in place.parent.iterdir()] == ["last"]
+    save(large)
+    assert load_file(place / "model.safetensors")["weight"].shape == (500_000,)
