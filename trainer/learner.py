@@ -2,8 +2,8 @@
 
 The two have a number of epochs each; in those that both have they learn from the same minibatches, and with a shared
 trunk in one pass. A minibatch may go through the models in smaller parts: every loss is a mean over the minibatch's
-tokens, so the parts' gradients add up to the whole's. Everything random (the order of the minibatches) comes from the
-generator that is passed in.
+tokens, so the parts' gradients add up to the whole's; several processes share a minibatch in the same way. Everything
+random (the order of the minibatches) comes from the generator that is passed in.
 """
 
 import math
@@ -28,7 +28,9 @@ from trainer.loss import (
     value_loss,
 )
 from trainer.policies import ActorCritic
-from trainer.rollout import Stats, Trajectories
+from trainer.policies.checkpointing import checkpointing
+from trainer.processes import Processes
+from trainer.trajectories import Stats, Trajectories
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +65,21 @@ class Lessons(Trajectories):
     advantages: torch.Tensor
     returns: torch.Tensor
 
-    def parts(self, size: int | None) -> Iterator["Lessons"]:
-        """The rows in parts of `size`, those of similar length together."""
-        order = self.mask.sum(dim=1).argsort(stable=True)
-        for rows in torch.split(order, size or len(self)):
-            yield self.select(rows.tolist())
+    def parts(self, size: int | None, processes: Processes) -> Iterator["Lessons"]:
+        """The rows of this process, in parts of `size`, those of similar length together."""
+        order = self.mask.sum(dim=1).argsort(stable=True)[processes.rank :: processes.count].tolist()
+        step = size or len(self)
+        for start in range(0, len(order), step):
+            yield self.select(order[start : start + step])
 
 
 class Learner:
     """Owns the optimizers; `state_dict` and `load_state_dict` save and restore them."""
 
-    def __init__(self, models: ActorCritic, settings: UpdateSettings) -> None:
+    def __init__(self, models: ActorCritic, settings: UpdateSettings, processes: Processes | None = None) -> None:
         self._models = models
         self._settings = settings
+        self._processes = processes or Processes()
         self._optimizers = models.optimizers(settings.learning_rate, settings.value_learning_rate)
 
     def update(
@@ -121,16 +125,17 @@ class Learner:
 
     def _step(self, minibatch: Lessons, policy: bool, values: bool, kl_coefficient: float) -> Stats:
         """One step of the optimizers, unless the policy has gone too far already."""
-        stats = Stats()
+        shares = []
         for optimizer in self._optimizers:
             optimizer.zero_grad(set_to_none=True)
-        for part in minibatch.parts(self._settings.micro_batch):
+        for part in minibatch.parts(self._settings.micro_batch, self._processes):
             share = (part.mask.sum() / minibatch.mask.sum()).item()
-            loss, part_stats = self._loss(part, policy, values, kl_coefficient)
+            with checkpointing(self._models.parts()):
+                loss, stats = self._loss(part, policy, values, kl_coefficient)
             (share * loss).backward()  # type: ignore[no-untyped-call]
-            for name, value in part_stats.items():
-                stats[name] = stats.get(name, 0.0) + share * value
-        return stats if self._too_far(stats) else stats | self._descend()
+            shares.append({name: share * value for name, value in stats.items()})
+        summed = _sums([part for parts in self._processes.gather(shares) for part in parts])
+        return summed if self._too_far(summed) else summed | self._descend()
 
     def _loss(self, part: Lessons, policy: bool, values: bool, kl_coefficient: float) -> tuple[torch.Tensor, Stats]:
         """The loss of the policy, of the critic or of both, and their statistics."""
@@ -188,6 +193,7 @@ class Learner:
         norms = Stats()
         for name, optimizer in zip(("policy", "critic"), self._optimizers, strict=False):
             weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+            self._processes.add_up_gradients(weights)
             if any(weight.grad is not None for weight in weights):
                 norms[f"{name}/gradient_norm"] = clip_grad_norm_(weights, self._settings.clip_norm).item()
                 optimizer.step()
@@ -215,6 +221,11 @@ def _lessons(batch: Trajectories, settings: UpdateSettings) -> Lessons:
         advantages = masked_whiten(advantages, batch.mask)
     known = {field.name: getattr(batch, field.name) for field in fields(batch)}
     return Lessons(**known, advantages=advantages, returns=returns)
+
+
+def _sums(parts: list[Stats]) -> Stats:
+    """Each statistic's sum over the parts; all parts have the same ones."""
+    return {name: sum(part[name] for part in parts) for name in parts[0]}
 
 
 def _means(steps: list[Stats]) -> Stats:

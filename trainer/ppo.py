@@ -4,10 +4,12 @@ One iteration: the policy writes a program for each of some problems; the scorer
 land on the tokens that end the steps, less a KL penalty to the frozen policy it all began with; the policy and a value
 model of its own learn from the advantages. Departs from the textbook in nothing but the placing of the rewards.
 
-Everything random follows from (seed, iteration), so a run that was stopped and resumed equals the undisturbed one.
-Leaves out: several processes, adaptive KL.
+Everything random follows from (seed, iteration), so a run that was stopped and resumed equals the undisturbed one, and
+so does a run of several processes, but for the order in which floats are added. Leaves out: models that do not fit on
+one device.
 
     linewise train ppo --policy runs/sft/checkpoints/final --problems 'lists:train?count=4000' --reward process
+    accelerate launch --num_processes 2 --module services.cli train ppo ...
 """
 
 import math
@@ -15,7 +17,7 @@ import random
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -29,12 +31,14 @@ from trainer.policies import load_policy
 from trainer.ppo_config import PpoConfig
 from trainer.ppo_state import Agent, load_agent, new_agent, save_agent
 from trainer.problems import load_problems
+from trainer.processes import Processes, deterministic_algorithms
 from trainer.progress import progress_bar
 from trainer.remote import RemoteRewards
 from trainer.report import write_report
 from trainer.reward_forms import needs_verdicts
-from trainer.rollout import Collector, Stats, timed
+from trainer.rollout import Collector, timed
 from trainer.runs import Run, read_metrics, replacing
+from trainer.trajectories import Stats
 
 __all__ = ["PpoConfig", "PpoSummary", "draw", "train_ppo"]
 
@@ -65,20 +69,29 @@ def train_ppo(config: PpoConfig, *, source: RewardSource | None = None) -> PpoSu
         RequestError: a service refuses every request (a wrong key, an unknown model).
     """
     torch.set_num_threads(config.threads)
-    problems = _problems(config)
-    with Run(config.run_dir) as run, _judge(config, source) as judge:
-        agent = _agent(config, run)
+    processes = Processes.launched(config.device)
+    config = replace(config, device=processes.device(config.device))
+    problems = _problems(config, processes)
+    with (
+        Run(config.run_dir, writes=processes.is_main) as run,
+        _judge(config, source) as judge,
+        deterministic_algorithms(config.deterministic),
+    ):
+        agent = _agent(config, run, processes)
         run.rewind(agent.iteration)
         run.write_config(config)
-        reference = load_policy(config.policy, device=config.device)
-        collector = Collector(agent.models, reference, judge, config.rollout_settings())
+        reference = load_policy(config.policy, device=config.device, precision=config.precision)
+        collector = Collector(agent.models, reference, judge, config.rollout_settings(), processes)
         seconds = _train(config, problems, agent, collector, run)
         checkpoint = run.checkpoint("final")
-        with replacing(checkpoint) as folder:
-            agent.models.policy.save(folder)
+        if run.writes:
+            with replacing(checkpoint) as folder:
+                agent.models.policy.save(folder)
         summary = _summary(config, checkpoint, read_metrics(run.folder), seconds)
         run.write_json("summary.json", summary)
-        write_report(run.folder)
+        if run.writes:
+            write_report(run.folder)
+        processes.wait()
     return summary
 
 
@@ -91,26 +104,28 @@ def draw(problems: Sequence[Problem], count: int, iteration: int, seed: int) -> 
 def _train(config: PpoConfig, problems: Sequence[Problem], agent: Agent, collector: Collector, run: Run) -> float:
     """The loop; returns the seconds spent, those of resumed parts included."""
     budget = Budget(config.iterations, config.max_minutes, done=agent.iteration, spent_s=agent.seconds)
+    spent = collector.processes.agreed(budget.fraction)
     unanswered = 0
     with progress_bar("ppo", total=100) as bar:
-        bar.move_to(100 * budget.fraction)
-        while not budget.exhausted:
-            stats = _iterate(config, problems, agent, collector, budget.done)
+        while spent < 1:
+            bar.move_to(100 * spent)
+            stats = _iterate(config, problems, agent, collector, budget.done, spent)
             budget.done += 1
             run.log(budget.done, stats)
             unanswered = 0 if "objective/scores" in stats else unanswered + 1
             if unanswered == _PATIENCE:
                 raise NoRewardsError(f"{_PATIENCE} iterations in a row were judged by nobody: are the services up?")
-            if budget.exhausted or budget.done % config.save_every == 0:
+            spent = collector.processes.agreed(budget.fraction)
+            if run.writes and (spent >= 1 or budget.done % config.save_every == 0):
                 save_agent(run.checkpoint("last"), agent, budget.done, budget.seconds)
-            bar.move_to(100 * budget.fraction, note=_note(stats))
+            bar.move_to(100 * spent, note=_note(stats))
     return budget.seconds
 
 
 def _iterate(
-    config: PpoConfig, problems: Sequence[Problem], agent: Agent, collector: Collector, iteration: int
+    config: PpoConfig, problems: Sequence[Problem], agent: Agent, collector: Collector, iteration: int, spent: float
 ) -> Stats:
-    """One iteration: collect, and learn if anything was judged."""
+    """One iteration, at the share `spent` of the budget: collect, and learn if anything was judged."""
     stats = Stats()
     with timed(stats, "total"):
         drawn = draw(problems, config.rollouts // config.samples_per_problem, iteration, config.seed)
@@ -124,7 +139,7 @@ def _iterate(
                 stats |= agent.learner.update(
                     trajectories,
                     torch.Generator().manual_seed(_derived_seed(config, iteration, "minibatches")),
-                    rate_factor=rate_factor(iteration, 0.0, warmup=config.warmup_iterations, decay=0.0),
+                    rate_factor=rate_factor(iteration, spent, warmup=config.warmup_iterations, decay=config.decay),
                     kl_coefficient=stats["objective/kl_coef"] if config.kl_in == "loss" else 0.0,
                     learn_policy=iteration >= config.critic_warmup,
                 )
@@ -132,9 +147,13 @@ def _iterate(
     return stats
 
 
-def _problems(config: PpoConfig) -> list[Problem]:
+def _problems(config: PpoConfig, processes: Processes) -> list[Problem]:
     """The problems, once the settings are known to make sense together."""
     config.check()
+    if config.rollouts <= config.chunk * (processes.count - 1):
+        raise SettingsError(
+            f"{processes.count} processes need as many chunks: make `chunk` smaller than {config.chunk}"
+        )
     problems = load_problems(config.problems)
     if needs_verdicts(config.reward) and (untested := [problem.id for problem in problems if not problem.tests]):
         raise SettingsError(f"an outcome needs tests, and problem {untested[0]!r} has none")
@@ -158,13 +177,14 @@ def _judge(config: PpoConfig, source: RewardSource | None) -> Iterator[RewardSou
         yield remote
 
 
-def _agent(config: PpoConfig, run: Run) -> Agent:
+def _agent(config: PpoConfig, run: Run, processes: Processes) -> Agent:
     """The agent to go on with, or a new one; a new run must not be resumed from an old one's state."""
     last = run.checkpoint("last")
-    if config.resume and last.exists():
-        return load_agent(last, config)
-    shutil.rmtree(last, ignore_errors=True)
-    return new_agent(config)
+    if processes.agreed(config.resume and last.exists()):
+        return load_agent(last, config, processes)
+    if run.writes:
+        shutil.rmtree(last, ignore_errors=True)
+    return new_agent(config, processes)
 
 
 def _derived_seed(config: PpoConfig, iteration: int, purpose: str) -> int:

@@ -7,6 +7,7 @@ from services.contracts import Segment
 from trainer.errors import SettingsError
 from trainer.learner import UpdateSettings
 from trainer.loss import KlEstimator
+from trainer.policies import Precision
 from trainer.rewards import OutcomeForm, ProcessForm, RewardForm, RewardKind
 from trainer.rollout import RolloutSettings
 from trainer.shaping import KlPlace, Normalisation, ShapingSettings
@@ -112,6 +113,8 @@ class PpoConfig:
     """The value model's, or the head's on a shared trunk."""
     warmup_iterations: int = 10
     """Iterations over which both rise from 0: Adam's first steps would be as large as any later one."""
+    decay: float = 0.0
+    """Share of the run, at its end, over which both fall to a tenth; 0 keeps them constant."""
     value_model: str | None = None
     """Backbone of the value model; `shared`: a head on the policy's own trunk; unset: a copy of the policy's."""
     entropy_bonus: float = 0.0
@@ -124,8 +127,14 @@ class PpoConfig:
     """Go on from the state last saved in `run_dir`, if there is one."""
     seed: int = 0
     """Decides problems, samples and minibatches."""
+    precision: Precision = "fp32"
+    """What the models compute in; weights stay float32. bf16 is far slower on a CPU that lacks it."""
+    gradient_checkpointing: bool = False
+    """Compute layers again in the backward pass, for less memory."""
+    deterministic: bool = False
+    """Only kernels that give the same bits each time; matters on GPUs, and costs there."""
     device: str = "cpu"
-    """A torch device."""
+    """A torch device; `cuda` under `accelerate launch` is each process's own."""
     threads: int = 1
     """Threads of a CPU run; more than the free cores are far slower than one."""
 

@@ -6,12 +6,14 @@ checkpoints/last/
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trainer.learner import Learner
 from trainer.policies import ActorCritic, load_actor_critic, load_policy
+from trainer.policies.checkpointing import enable_checkpointing
 from trainer.ppo_config import PpoConfig
+from trainer.processes import Processes
 from trainer.runs import replacing, write_text
 from trainer.shaping import Shaper
 from trainer.state_files import load_state, save_state
@@ -28,20 +30,25 @@ class Agent:
     seconds: float = 0.0
 
 
-def new_agent(config: PpoConfig) -> Agent:
+def new_agent(config: PpoConfig, processes: Processes) -> Agent:
     """An agent that has learnt nothing yet; the value model's backbone is the policy's unless another is named."""
-    models = load_actor_critic(load_policy(config.policy, device=config.device), config.value_model or config.policy)
-    return Agent(models, Learner(models, config.update_settings()), Shaper(config.shaping_settings()))
+    return _agent(config.policy, config.value_model or config.policy, config, processes)
 
 
-def load_agent(folder: Path, config: PpoConfig) -> Agent:
+def load_agent(folder: Path, config: PpoConfig, processes: Processes) -> Agent:
     """The agent that `save_agent` left in `folder`."""
-    models = load_actor_critic(load_policy(folder / "policy", device=config.device), folder / "values")
-    learner, shaper = Learner(models, config.update_settings()), Shaper(config.shaping_settings())
-    learner.load_state_dict(load_state(folder / "optimizers", config.device))
+    agent = _agent(folder / "policy", folder / "values", config, processes)
+    agent.learner.load_state_dict(load_state(folder / "optimizers", config.device))
     state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    shaper.load_state_dict(state["shaper"])
-    return Agent(models, learner, shaper, state["iteration"], state["seconds"])
+    agent.shaper.load_state_dict(state["shaper"])
+    return replace(agent, iteration=state["iteration"], seconds=state["seconds"])
+
+
+def _agent(policy: str | Path, critic: str | Path, config: PpoConfig, processes: Processes) -> Agent:
+    models = load_actor_critic(load_policy(policy, device=config.device, precision=config.precision), critic)
+    if config.gradient_checkpointing:
+        enable_checkpointing(models.parts())
+    return Agent(models, Learner(models, config.update_settings(), processes), Shaper(config.shaping_settings()))
 
 
 def save_agent(folder: Path, agent: Agent, iteration: int, seconds: float) -> None:

@@ -28,12 +28,16 @@ _PACKAGES = ("linewise", "torch", "transformers", "tokenizers")
 
 
 class Run:
-    """The folder of one training run, as a context manager; entering it twice adds to what is there."""
+    """The folder of one training run, as a context manager; entering it twice adds to what is there.
 
-    def __init__(self, folder: Path) -> None:
+    Of several processes only one `writes`; for the others every way of writing does nothing.
+    """
+
+    def __init__(self, folder: Path, *, writes: bool = True) -> None:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._board = _board(self.folder)
+        self.writes = writes
+        self._board = _board(self.folder) if writes else None
 
     def __enter__(self) -> Self:
         return self
@@ -45,7 +49,8 @@ class Run:
 
     def close(self) -> None:
         """Flush TensorBoard; every other file is complete already."""
-        self._board.close()
+        if self._board:
+            self._board.close()
 
     def write_config(self, config: Any) -> None:
         """Write a phase's settings, a dataclass, and the versions they were run with."""
@@ -54,10 +59,14 @@ class Run:
 
     def write_json(self, name: str, data: Any) -> Path:
         """Write `data` as `name` in the folder; paths, enums and dataclasses may be in it."""
+        if not self.writes:
+            return self.folder / name
         return write_text(self.folder / name, json.dumps(_plain(data), indent=2, ensure_ascii=False) + "\n")
 
     def log(self, iteration: int, metrics: Mapping[str, float]) -> None:
         """Append a line to `metrics.jsonl` and the same figures to TensorBoard; NaN and infinity become null."""
+        if self._board is None:
+            return
         line = json.dumps(_plain({"iteration": iteration, **metrics}), allow_nan=False)
         with self.metrics_file.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
@@ -71,6 +80,8 @@ class Run:
 
     def rewind(self, iteration: int) -> None:
         """Drop the metrics behind `iteration`, before a resumed run writes them again; 0 forgets all of them."""
+        if self._board is None:
+            return
         kept = [line for line in read_metrics(self.folder) if line["iteration"] <= iteration]
         write_text(self.metrics_file, "".join(json.dumps(line) + "\n" for line in kept))
         self._board.close()

@@ -13,7 +13,7 @@ import torch
 
 from trainer.loss import KlEstimator, kl
 from trainer.rewards import penalised
-from trainer.rollout import Stats, Trajectories
+from trainer.trajectories import Stats, Trajectories
 
 Normalisation = Literal["none", "running", "batch"]
 KlPlace = Literal["reward", "loss"]

@@ -25,7 +25,10 @@ from services.cli.field_docs import DocumentedField, documented_fields
 
 Config = TypeVar("Config")
 
-_CONFIG_HELP = "YAML or JSON with any of these options by name (underscores for dashes); the command line wins."
+_CONFIG_HELP = (
+    "YAML or JSON with any of these options by name (underscores for dashes), or the name of one that comes along; "
+    "the command line wins."
+)
 
 
 def command_from(config_class: type[Config], run: Callable[[Config], None]) -> Callable[..., None]:

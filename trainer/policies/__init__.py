@@ -9,7 +9,7 @@ from trainer.policies.actor_critic import (
     load_actor_critic,
 )
 from trainer.policies.loading import Kind, load_policy, new_policy
-from trainer.policies.models import ModelPolicy
+from trainer.policies.models import ModelPolicy, Precision
 from trainer.policies.protocol import Policy, Responses, Span
 from trainer.policies.values import ValueHead, ValueModel
 
@@ -20,6 +20,7 @@ __all__ = [
     "Measures",
     "ModelPolicy",
     "Policy",
+    "Precision",
     "Responses",
     "SeparateCritic",
     "SharedTrunk",

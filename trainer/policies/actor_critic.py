@@ -43,6 +43,9 @@ class ActorCritic(Protocol):
     def optimizers(self, policy_rate: float, value_rate: float) -> list[torch.optim.Optimizer]:
         """Fresh optimizers, for all that learns; each group bears its full rate as `rate`."""
 
+    def parts(self) -> list[torch.nn.Module]:
+        """Everything that learns."""
+
     def save_critic(self, folder: Path) -> None:
         """Write the critic's weights; `load_actor_critic(policy, folder)` reads them."""
 
@@ -64,6 +67,9 @@ class SeparateCritic:
 
     def optimizers(self, policy_rate: float, value_rate: float) -> list[torch.optim.Optimizer]:
         return [_adamw((self.policy.model, policy_rate)), _adamw((self.critic, value_rate))]
+
+    def parts(self) -> list[torch.nn.Module]:
+        return [self.policy.model, self.critic]
 
     def save_critic(self, folder: Path) -> None:
         self.critic.save(folder)
@@ -89,6 +95,9 @@ class SharedTrunk:
     def optimizers(self, policy_rate: float, value_rate: float) -> list[torch.optim.Optimizer]:
         return [_adamw((self.policy.model, policy_rate), (self.head, value_rate))]
 
+    def parts(self) -> list[torch.nn.Module]:
+        return [self.policy.model, self.head]
+
     def save_critic(self, folder: Path) -> None:
         self.head.save(folder)
 
@@ -97,7 +106,7 @@ def load_actor_critic(policy: ModelPolicy, value_model: str | Path) -> ActorCrit
     """`policy` with a critic: `shared` for a new head, a folder that `save_critic` wrote, or a backbone to begin with.
 
     Raises:
-        PolicyError: the value model cannot be loaded, or has another vocabulary than the policy.
+        PolicyError: the value model cannot be loaded.
     """
     if value_model == SHARED:
         return SharedTrunk(policy, ValueHead(policy.model.config.hidden_size).to(policy.device))

@@ -141,7 +141,7 @@ def layout_for(config: Any, tokenizer: Any, *, chat: bool = True) -> Layout:
     """The layout for a model of this configuration; `chat`: use the chat template, where the tokenizer has one."""
     pad_id, eos_id = tokenizer.pad_token_id, tokenizer.eos_token_id
     if config.is_encoder_decoder:
-        start_id = config.decoder_start_token_id
+        start_id = getattr(config, "decoder_start_token_id", None)
         return EncoderDecoder(pad_id, eos_id, pad_id if start_id is None else start_id)
     fence_ids = _fence_ids(tokenizer) if chat and tokenizer.chat_template else []
     return Chat(pad_id, eos_id, fence_ids) if fence_ids else DecoderOnly(pad_id, eos_id)

@@ -18,7 +18,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from trainer.errors import PolicyError
 from trainer.policies.gguf import checkpoint_folder
-from trainer.policies.models import ModelPolicy
+from trainer.policies.models import ModelPolicy, Precision
 
 Kind = Literal["t5", "llama"]
 
@@ -29,6 +29,7 @@ def load_policy(
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
     chat: bool = True,
+    precision: Precision = "fp32",
 ) -> ModelPolicy:
     """The policy in a folder, or of that name on the model hub; its kind is read from its configuration.
 
@@ -52,7 +53,7 @@ def load_policy(
         raise PolicyError(f"no policy can be loaded from {place!r}: {why_unreadable(error)}") from error
     if not tokenizer.is_fast:
         raise PolicyError(f"the tokenizer in {place!r} has no fast version, which token offsets need")
-    return ModelPolicy(model.to(torch.device(device)), tokenizer, chat=chat)
+    return ModelPolicy(model.to(torch.device(device)), tokenizer, chat=chat, precision=precision)
 
 
 def new_policy(

@@ -4,8 +4,9 @@ The model stays in evaluation mode throughout: no dropout, so that a ratio of pr
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -15,6 +16,8 @@ from trainer.policies.protocol import Responses, Span
 from trainer.policies.spans import TokenSpans
 from trainer.policies.spans import decode as decode_text
 
+Precision = Literal["fp32", "bf16"]
+
 
 class ModelPolicy:
     """See `Policy`. `model` is a causal or sequence-to-sequence language model, `tokenizer` its fast tokenizer.
@@ -22,11 +25,12 @@ class ModelPolicy:
     `chat`: where the tokenizer has a chat template, prompts are asked in it and programs come in a fenced block.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, *, chat: bool = True) -> None:
+    def __init__(self, model: Any, tokenizer: Any, *, chat: bool = True, precision: Precision = "fp32") -> None:
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
         self.model = model.eval()
         self.tokenizer = tokenizer
+        self.precision: Precision = precision
         self.layout = layout_for(model.config, tokenizer, chat=chat)
         self._spans = TokenSpans(tokenizer)
 
@@ -46,15 +50,16 @@ class ModelPolicy:
         seed: int | None = None,
     ) -> Responses:
         generator = None if seed is None else torch.Generator(self.device).manual_seed(seed)
-        decoded = decode(
-            self.model,
-            self.layout,
-            self.layout.prompt_ids(self.tokenizer, prompts),
-            end_ids=self.layout.end_ids,
-            pad_id=self.tokenizer.pad_token_id,
-            max_new_tokens=max_new_tokens,
-            pick=lambda logits, *_: choose(logits, temperature, top_p, generator),
-        )
+        with computing_in(self.precision, self.device):
+            decoded = decode(
+                self.model,
+                self.layout,
+                self.layout.prompt_ids(self.tokenizer, prompts),
+                end_ids=self.layout.end_ids,
+                pad_id=self.tokenizer.pad_token_id,
+                max_new_tokens=max_new_tokens,
+                pick=lambda logits, *_: choose(logits, temperature, top_p, generator),
+            )
         rows = [row[real].tolist() for row, real in zip(decoded.ids, decoded.mask, strict=True)]
         return Responses(
             ids=decoded.ids,
@@ -105,7 +110,14 @@ class ModelPolicy:
 
     def _forward(self, prompts: Sequence[str], ids: torch.Tensor, mask: torch.Tensor, **options: bool) -> Any:
         prompt_ids = self.layout.prompt_ids(self.tokenizer, prompts)
-        return self.model(**self.layout.teacher_forced(self.model, prompt_ids, ids, mask), use_cache=False, **options)
+        with computing_in(self.precision, self.device):
+            inputs = self.layout.teacher_forced(self.model, prompt_ids, ids, mask)
+            return self.model(**inputs, use_cache=False, **options)
+
+
+def computing_in(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    """A context in which models compute in `precision`; their weights stay as they are."""
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
 def token_logprobs(

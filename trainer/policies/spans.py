@@ -6,6 +6,7 @@ that step can be read whole.
 """
 
 import codecs
+import re
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import Any
@@ -30,13 +31,16 @@ class TokenSpans:
         return list(pairwise([0, *ends[:-1], len(text)])) if ids else []
 
     def _ends_by_bytes(self, ids: Sequence[int], text: str) -> list[int] | None:
-        """Ends by decoding the tokens' bytes one after the other; None where that is not how `text` came about."""
-        if self._bytes is None or any(token >= len(self._bytes) for token in ids):
+        """Ends by decoding the tokens' bytes one after the other; None where that does not give `text`."""
+        if any(token >= len(self._bytes) for token in ids):
             return None
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         pieces = [decoder.decode(self._bytes[token]) for token in ids]
         ends = list(accumulate(len(piece) for piece in pieces))
-        return ends if "".join([*pieces, decoder.decode(b"", final=True)]) == text else None
+        decoded = "".join([*pieces, decoder.decode(b"", final=True)])
+        if decoded == " " + text:  # SentencePiece's first word bears a space that its decoder takes away
+            return [max(0, end - 1) for end in ends]
+        return ends if decoded == text else None
 
     def _ends_by_prefixes(self, ids: Sequence[int], text: str) -> list[int]:
         """Ends by decoding every prefix: slower, and right for any tokenizer that writes from left to right."""
@@ -56,22 +60,26 @@ def _agreement(prefix: str, text: str) -> int:
     return next(different, min(len(prefix), len(text)))
 
 
-def _byte_table(tokenizer: Any) -> list[bytes] | None:
-    """The bytes of every token of a byte-level vocabulary; None where the vocabulary is of another kind."""
+def _byte_table(tokenizer: Any) -> list[bytes]:
+    """The bytes of every token, of a byte-level vocabulary or of SentencePiece's; those of other kinds come out wrong."""
     alphabet = _byte_alphabet()
     added = {token: str(content) for token, content in tokenizer.added_tokens_decoder.items()}
     special = set(tokenizer.all_special_ids)
+    plain = {token: text for text, token in tokenizer.get_vocab().items() if token not in special | added.keys()}
+    byte_level = all(alphabet.keys() >= set(text) for text in plain.values())
     table = [b""] * len(tokenizer)
-    for text, token in tokenizer.get_vocab().items():
-        if token in special:
-            continue
-        if token in added:
-            table[token] = added[token].encode()
-        elif alphabet.keys() >= set(text):
-            table[token] = bytes(alphabet[character] for character in text)
-        else:
-            return None
+    for token, text in plain.items():
+        table[token] = bytes(alphabet[character] for character in text) if byte_level else _piece_bytes(text)
+    for token in added.keys() - special:
+        table[token] = added[token].encode()
     return table
+
+
+def _piece_bytes(piece: str) -> bytes:
+    """The bytes of a SentencePiece token: `<0x0A>` is one byte, `▁` a space."""
+    if byte := re.fullmatch("<0x([0-9A-F]{2})>", piece):
+        return bytes.fromhex(byte[1])
+    return piece.replace("▁", " ").encode()
 
 
 def _byte_alphabet() -> dict[str, int]:

@@ -11,44 +11,49 @@ from typing import Any, Self
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import AutoModel
+from transformers import AutoModel, AutoTokenizer
 
 from trainer.errors import PolicyError
 from trainer.policies.gguf import checkpoint_folder
 from trainer.policies.loading import why_unreadable
-from trainer.policies.models import ModelPolicy
+from trainer.policies.models import ModelPolicy, computing_in, layout_for
+from trainer.policies.vocabulary import read_vocabulary_of
 
 _HEAD_FILE = "value_head.safetensors"
 _SHARED_FILE = "shared_head.safetensors"
 
 
 class ValueModel(nn.Module):
-    """A backbone of its own and one number for each response token.
+    """A backbone of its own, of either kind, and one number for each response token.
 
-    The backbone reads prompts and responses exactly as the policy does, so the two share a tokenizer.
+    It reads the policy's own tokens, so that every token has a value: a backbone with another vocabulary is given the
+    policy's at first (`trainer.policies.vocabulary`).
     """
 
     def __init__(self, backbone: Any, policy: ModelPolicy) -> None:
         super().__init__()
         self.backbone = backbone.eval()
         self.head = _zeroed(nn.Linear(backbone.config.hidden_size, 1))
-        self._layout = policy.layout
+        same_kind = backbone.config.is_encoder_decoder == policy.model.config.is_encoder_decoder
+        self._layout = policy.layout if same_kind else layout_for(backbone.config, policy.tokenizer)
         self._tokenizer = policy.tokenizer
+        self._precision = policy.precision
 
     @classmethod
     def load(cls, folder: str | Path, policy: ModelPolicy, dtype: torch.dtype = torch.float32) -> Self:
-        """The value model saved in `folder`, or a new one on the backbone of the language model there.
+        """The value model saved in `folder`, or a new one on the backbone of the language model or PRM there.
 
         Raises:
-            PolicyError: nothing can be loaded, or its vocabulary is not the policy's.
+            PolicyError: nothing can be loaded.
         """
         folder = checkpoint_folder(folder)
         try:
             backbone = AutoModel.from_pretrained(str(folder), dtype=dtype, use_safetensors=True)
+            tokenizer = AutoTokenizer.from_pretrained(str(folder))
         except (OSError, ValueError) as error:
             raise PolicyError(f"no value model can be loaded from {str(folder)!r}: {why_unreadable(error)}") from error
-        if backbone.config.vocab_size != policy.model.config.vocab_size:
-            raise PolicyError(f"the value model in {str(folder)!r} has another vocabulary than the policy")
+        if tokenizer.get_vocab() != policy.tokenizer.get_vocab():
+            read_vocabulary_of(backbone, tokenizer, policy.tokenizer, policy.model.config.vocab_size)
         values = cls(backbone, policy)
         head_file = Path(folder) / _HEAD_FILE
         if head_file.exists():
@@ -58,14 +63,17 @@ class ValueModel(nn.Module):
     def forward(self, prompts: Sequence[str], ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Values `[batch, response]` for `ids` and `mask` of that shape; masked positions hold no meaning."""
         prompt_ids = self._layout.prompt_ids(self._tokenizer, prompts)
-        inputs = self._layout.teacher_forced(self.backbone, prompt_ids, ids, mask)
-        states = self._layout.at_responses(self.backbone(**inputs, use_cache=False).last_hidden_state, ids.shape[1])
+        with computing_in(self._precision, self.backbone.device):
+            inputs = self._layout.teacher_forced(self.backbone, prompt_ids, ids, mask)
+            outputs = self.backbone(**inputs, use_cache=False)
+        states = self._layout.at_responses(outputs.last_hidden_state, ids.shape[1])
         values: torch.Tensor = self.head(states.to(self.head.weight.dtype)).squeeze(-1).float()
         return values
 
     def save(self, folder: Path) -> None:
-        """Write backbone and head as safetensors; `load` reads them back."""
+        """Write backbone and head as safetensors, and the tokenizer that it reads; `load` reads them back."""
         self.backbone.save_pretrained(folder)
+        self._tokenizer.save_pretrained(folder)
         save_file(self.head.state_dict(), Path(folder) / _HEAD_FILE)
 
 

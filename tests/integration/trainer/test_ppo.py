@@ -30,7 +30,9 @@ PROBLEMS = "lists:train?count=24"
 STATS = {
     "objective/kl", "objective/entropy", "objective/scores", "policy/approxkl_avg", "policy/clipfrac_avg",
     "loss/policy_avg", "loss/value_avg", "val/ratio", "critic/vf_explained_var", "timing_s/rollout", "timing_s/update",
-    "timing_s/rewards_wait", "timing_s/total", "timing_share/rewards_wait", "rewards/no_answer",
+    "timing_s/rewards_wait", "timing_s/total", "timing_share/rewards_wait", "rewards/no_answer", "rewards/duplicates",
+    "objective/kl_coef", "objective/non_score_reward", "objective/rlhf_reward", "policy/clipfrac_low",
+    "policy/clipfrac_high", "policy/entropy_avg", "val/clipfrac_avg", "val/ratio_var", "val/num_eos_tokens", "lr",
 }  # fmt: skip
 
 
@@ -134,7 +136,17 @@ def test_services_that_never_answer_end_the_run_and_change_no_weight(config: Ppo
     assert not (config.run_dir / "checkpoints/final").exists()
 
 
-def test_a_stopped_and_resumed_run_equals_the_undisturbed_one(config: PpoConfig, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"value_model": "shared", "reward_normalisation": "running", "kl_target": 0.01, "kl_horizon": 8, "chunk": 4},
+    ],
+)
+def test_a_stopped_and_resumed_run_equals_the_undisturbed_one(
+    settings: dict, config: PpoConfig, tmp_path: Path
+) -> None:
+    config = replace(config, **settings)
     source = Scores(lambda code: code.count("x") / (1 + len(code)))
     whole = train_ppo(replace(config, iterations=4, run_dir=tmp_path / "whole"), source=source)
     halves = replace(config, run_dir=tmp_path / "halves")
@@ -143,8 +155,9 @@ def test_a_stopped_and_resumed_run_equals_the_undisturbed_one(config: PpoConfig,
     assert resumed.iterations == 4
     weights = [load_policy(summary.checkpoint).model.state_dict() for summary in (whole, resumed)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
-    scores = [[line["objective/scores"] for line in read_metrics(tmp_path / name)] for name in ("whole", "halves")]
-    assert scores[0] == scores[1]
+    for name in ("objective/scores", "objective/kl_coef", "objective/reward_scale"):
+        one, two = ([line[name] for line in read_metrics(tmp_path / run)] for run in ("whole", "halves"))
+        assert one == two
 
 
 def test_without_resume_a_second_run_begins_anew(config: PpoConfig) -> None:
@@ -162,8 +175,8 @@ def test_a_new_run_that_died_early_is_not_resumed_from_the_run_before_it(config:
     assert [line["iteration"] for line in read_metrics(config.run_dir)] == [1]
 
 
-@pytest.mark.parametrize("kind", ["t5", "llama"])
-def test_what_is_rewarded_is_learnt(kind: Kind, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "value_model"), [("t5", None), ("llama", None), ("t5", "shared")])
+def test_what_is_rewarded_is_learnt(kind: Kind, value_model: str | None, tmp_path: Path) -> None:
     """The whole loop must climb: a toy policy is paid for the share of small letters among its characters."""
     tokenizer = train_bpe(["a b c d\n"], 259)
     policy = new_policy(kind, tokenizer, width=32, layers=1, heads=2, inner_width=64)
@@ -174,6 +187,7 @@ def test_what_is_rewarded_is_learnt(kind: Kind, tmp_path: Path) -> None:
         policy=str(tmp_path / "toy"),
         problems=str(tmp_path / "toy.jsonl"),
         run_dir=tmp_path / "run",
+        value_model=value_model,
         iterations=18,
         rollouts=64,
         max_new_tokens=8,
@@ -201,6 +215,8 @@ def test_every_problem_comes_once_before_any_comes_again() -> None:
         ({"iterations": None}, "never ends"),
         ({"samples_per_problem": 3}, "multiple"),
         ({"outcome_weight": 1.5}, "share"),
+        ({"kl_in": "loss"}, "gradient of k1"),
+        ({"dual_clip": 0.9}, "above 1"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(config: PpoConfig, change: dict, message: str) -> None:

@@ -111,3 +111,12 @@ def test_judging_runs_in_the_background(serve: Serve) -> None:
         asked_s = time.monotonic() - started
         assert future.result()[0].verdict is Verdict.ACCEPTED
         assert asked_s < 0.25 < 0.5 <= time.monotonic() - started
+
+
+def test_the_share_of_tests_that_pass_comes_where_every_test_is_run(serve: Serve) -> None:
+    tests = [CallTest(function="f", args=[at], expected=expected) for at, expected in [(1, 0), (1, 2), (2, 3), (3, 0)]]
+    problem = PROBLEM.model_copy(update={"tests": tests})
+    with RemoteRewards("outcome", executor_url=serve(executor_app()), every_test=True) as remote:
+        right, broken = remote.judge([Program(problem, RIGHT.code), Program(problem, "def f(x:")]).result()
+    assert (right.verdict, right.passed) == (Verdict.WRONG_ANSWER, 0.5)
+    assert (broken.verdict, broken.passed) == (Verdict.COMPILE_ERROR, 0.0)

@@ -4,6 +4,8 @@ import math
 
 import pytest
 import torch
+from tokenizers import Tokenizer, decoders, models, normalizers
+from transformers import PreTrainedTokenizerFast
 
 from services.contracts import StepKind, Verdict, split_steps
 from trainer.policies.spans import TokenSpans
@@ -139,3 +141,28 @@ def test_the_token_of_a_step_is_the_first_whose_prefix_decodes_to_the_whole_step
             at = token_at(spans, step.end)
             assert tokenizer.decode(ids[: at + 1]).startswith(code[: step.end])
             assert not tokenizer.decode(ids[:at]).startswith(code[: step.end])
+
+
+@pytest.fixture(scope="module")
+def sentencepiece() -> PreTrainedTokenizerFast:
+    """As Llama's: pieces that bear the space before them, and bytes for what no piece says (newlines, tabs, emoji)."""
+    words = ["▁", "▁▁", "▁▁▁▁", "▁return", "▁def", "def", "return", *map(chr, range(0x21, 0x7F))]
+    pieces = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *words]
+    backend = Tokenizer(models.Unigram([(piece, -1.0) for piece in pieces], unk_id=0, byte_fallback=True))
+    backend.normalizer = normalizers.Replace(" ", "▁")
+    backend.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>", bos_token="<s>", eos_token="</s>")
+
+
+def test_steps_end_on_their_tokens_under_sentencepiece_too(sentencepiece: PreTrainedTokenizerFast) -> None:
+    spans_of = TokenSpans(sentencepiece)
+    for name, plain in PROGRAMS.items():
+        for code in (plain, plain.replace("\n", "\r\n")) if name in TRICKY else (plain,):
+            ids = sentencepiece(code, add_special_tokens=False).input_ids
+            spans = spans_of.of([*ids, sentencepiece.eos_token_id], code)
+            assert "".join(code[start:end] for start, end in spans) == code, name
+            for step in split_steps(code):
+                if step.kind is StepKind.CODE:
+                    at = token_at(spans, step.end)
+                    assert spans[at][0] < step.end <= spans[at][1], (name, step)
+                    assert "\n" not in code[slice(*spans[at])], (name, step)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from services.contracts import Problem, Verdict
 from trainer.judging import Program, ask_once
 from trainer.policies import ModelPolicy, load_actor_critic
+from trainer.processes import Processes
 from trainer.rewards import Judgement, RewardForm, StepScore
 from trainer.rollout import Collector, RolloutSettings
 
@@ -107,3 +109,33 @@ def test_selected_rows_are_trimmed_to_the_longest_of_them(collector) -> None:
     assert selected.prompts == [batch.prompts[shortest]]
     assert selected.ids.shape == selected.rewards.shape == (1, int(lengths.min()))
     assert selected.mask.all()
+
+
+def test_a_chunk_is_asked_about_before_the_next_is_written(collector) -> None:
+    made = collector(lambda program: Judgement(None, Verdict.ACCEPTED), RewardForm("outcome"))
+    written, happened = made.agent.policy.sample, []
+
+    def sample(prompts: Sequence[str], **settings: object) -> object:
+        happened.append(("written", len(prompts), len(made.source.asked)))
+        return written(prompts, **settings)
+
+    made.agent.policy.sample = sample
+    made.collect(PROBLEMS, seed=0)
+    assert happened == [("written", 3, 0), ("written", 1, 3)]
+
+
+def test_a_part_of_the_processes_writes_what_one_would_have_written(collector) -> None:
+    made = collector(lambda program: Judgement(None, Verdict.ACCEPTED), RewardForm("outcome"))
+    whole, _ = made.collect(PROBLEMS, seed=0)
+    assert [replace(made, processes=Processes(rank, 2))._part(7) for rank in (0, 1)] == [[0, 1, 2, 6], [3, 4, 5]]
+    alone = replace(made, processes=Alone(1, 2))
+    last, _ = alone.collect(PROBLEMS, seed=0)
+    assert last.prompts == whole.prompts[3:]
+    assert torch.equal(last.ids[0], whole.ids[3][whole.mask[3]])
+
+
+class Alone(Processes):
+    """One of several processes, whose fellows have nothing to say."""
+
+    def gather(self, value):
+        return [value]

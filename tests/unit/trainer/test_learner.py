@@ -1,0 +1,114 @@
+"""The update: what it may not depend on, when it stops, and what it leaves alone."""
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+
+from trainer.learner import Learner, UpdateSettings
+from trainer.policies import ActorCritic, ModelPolicy, load_actor_critic
+from trainer.policies.checkpointing import checkpointing, enable_checkpointing
+from trainer.processes import Processes
+from trainer.trajectories import Trajectories
+
+SETTINGS = UpdateSettings(
+    gamma=1.0, lam=0.95, whiten_advantages=True, clip=0.2, clip_high=None, dual_clip=None, value_clip=None,
+    value_coefficient=0.5, entropy_bonus=0.01, kl_estimator="k2", policy_epochs=1, value_epochs=1, target_kl=None,
+    minibatch=6, micro_batch=None, learning_rate=1e-3, value_learning_rate=1e-3, clip_norm=1.0, temperature=1.0,
+)  # fmt: skip
+PROMPTS = ["def f(xs):", "return 12", "def f(xs):", "sum", "xs", "12"]
+
+
+@pytest.fixture
+def models(tiny_policy: Callable[..., ModelPolicy]) -> ActorCritic:
+    return load_actor_critic(tiny_policy("t5"), "shared")
+
+
+@pytest.fixture
+def batch(models: ActorCritic) -> Trajectories:
+    """Real samples with their own log-probabilities and rewards out of thin air."""
+    responses = models.policy.sample(PROMPTS, max_new_tokens=10, seed=0)
+    with torch.no_grad():
+        measures = models.measure(PROMPTS, responses.ids, responses.mask, 1.0)
+    generator = torch.Generator().manual_seed(1)
+    rewards = torch.where(responses.mask, torch.rand(responses.ids.shape, generator=generator), 0)
+    return Trajectories(
+        PROMPTS, responses.ids, responses.mask, measures.logprobs, measures.entropy, measures.values,
+        measures.logprobs - 0.1, rewards,
+    )  # fmt: skip
+
+
+def learnt(models: ActorCritic, batch: Trajectories, settings: UpdateSettings, **how) -> tuple[list, dict]:
+    """The weights after one update of a copy, and its statistics."""
+    models = copy.deepcopy(models)
+    stats = Learner(models, settings).update(batch, torch.Generator().manual_seed(0), **how)
+    return [weight.detach() for part in models.parts() for weight in part.parameters()], stats
+
+
+def weights(models: ActorCritic) -> list[torch.Tensor]:
+    return [weight.detach() for weight in models.policy.model.parameters()]
+
+
+def test_a_minibatch_in_parts_gives_the_gradient_of_the_whole(models: ActorCritic, batch: Trajectories) -> None:
+    whole, stats = learnt(models, batch, SETTINGS, kl_coefficient=0.3)
+    parts, part_stats = learnt(models, batch, replace(SETTINGS, micro_batch=2), kl_coefficient=0.3)
+    torch.testing.assert_close(parts, whole, atol=2e-5, rtol=1e-3)
+    assert part_stats == pytest.approx(stats, rel=1e-3, abs=1e-4)
+
+
+def test_processes_share_out_every_row_once(models: ActorCritic, batch: Trajectories) -> None:
+    from trainer.learner import _lessons
+
+    lessons = _lessons(batch, SETTINGS)
+    parts = [part for rank in range(4) for part in lessons.parts(1, Processes(rank, 4))]
+    assert sorted(prompt for part in parts for prompt in part.prompts) == sorted(PROMPTS)
+    assert sum(int(part.mask.sum()) for part in parts) == int(batch.mask.sum())
+
+
+def test_a_policy_that_has_gone_too_far_learns_no_more(models: ActorCritic, batch: Trajectories) -> None:
+    settings = replace(SETTINGS, policy_epochs=5, value_epochs=5, minibatch=2, learning_rate=0.1, target_kl=1e-4)
+    _, stats = learnt(models, batch, settings)
+    assert stats["policy/stopped_early"] == 1.0
+    assert stats["policy/steps"] < 15
+    _, unstopped = learnt(models, batch, replace(settings, target_kl=math.inf))
+    assert (unstopped["policy/stopped_early"], unstopped["policy/steps"]) == (0.0, 15)
+
+
+@pytest.mark.parametrize("value_model", ["shared", "separate"])
+def test_in_the_critics_warm_up_the_policy_stays(
+    value_model: str, tiny_policy: Callable[..., ModelPolicy], batch: Trajectories, tmp_path
+) -> None:
+    policy = tiny_policy("t5")
+    policy.save(tmp_path)
+    models = load_actor_critic(policy, "shared" if value_model == "shared" else tmp_path)
+    before = copy.deepcopy(weights(models))
+    learner = Learner(models, replace(SETTINGS, value_epochs=20))
+    learner.update(batch, torch.Generator().manual_seed(0), learn_policy=False)
+    torch.testing.assert_close(weights(models), before, atol=0, rtol=0)
+    values = models.values(batch.prompts, batch.ids, batch.mask)
+    assert values[batch.mask].mean() > 0.1  # rewards are positive, and the critic began at 0
+
+
+def test_recomputed_layers_give_the_same_gradient_without_dropout(tiny_policy: Callable[..., ModelPolicy]) -> None:
+    for kind in ("t5", "llama"):
+        policy = tiny_policy(kind)
+        for module in policy.model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.5
+        ids, mask = policy.encode(["return sum(xs)", "12"])
+
+        def gradients(policy: ModelPolicy = policy, ids=ids, mask=mask) -> list[torch.Tensor]:
+            policy.model.zero_grad()
+            logprobs, _ = policy.logprobs(["a", "b"], ids, mask)
+            logprobs[mask].sum().backward()
+            return [weight.grad.clone() for weight in policy.model.parameters() if weight.grad is not None]
+
+        plain = gradients()
+        enable_checkpointing([policy.model])
+        with checkpointing([policy.model]):
+            recomputed = gradients()
+        torch.testing.assert_close(recomputed, plain)
+        assert policy.sample(["a"], max_new_tokens=3, seed=0).ids.shape[0] == 1  # the cache works again
