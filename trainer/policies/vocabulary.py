@@ -15,7 +15,7 @@ def read_vocabulary_of(backbone: Any, old: Any, new: Any, size: int) -> None:
     """Have `backbone`, which reads the tokenizer `old`, read `new`, with a table of `size` rows (the policy's)."""
     embeddings = backbone.get_input_embeddings()
     table = transferred(embeddings.weight, old, new, size)
-    backbone.set_input_embeddings(torch.nn.Embedding(*table.shape, _weight=table))
+    backbone.set_input_embeddings(torch.nn.Embedding(table.shape[0], table.shape[1], _weight=table))
     backbone.config.vocab_size = size
 
 
