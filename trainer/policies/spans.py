@@ -61,7 +61,7 @@ def _agreement(prefix: str, text: str) -> int:
 
 
 def _byte_table(tokenizer: Any) -> list[bytes]:
-    """The bytes of every token, if the vocabulary is byte-level or SentencePiece; of another kind they come out wrong."""
+    """The bytes of every token of a byte-level or SentencePiece vocabulary; of any other kind they come out wrong."""
     alphabet = _byte_alphabet()
     added = {token: str(content) for token, content in tokenizer.added_tokens_decoder.items()}
     special = set(tokenizer.all_special_ids)

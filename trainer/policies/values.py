@@ -15,8 +15,9 @@ from transformers import AutoModel, AutoTokenizer
 
 from trainer.errors import PolicyError
 from trainer.policies.gguf import checkpoint_folder
+from trainer.policies.layouts import layout_for
 from trainer.policies.loading import why_unreadable
-from trainer.policies.models import ModelPolicy, computing_in, layout_for
+from trainer.policies.models import ModelPolicy, computing_in
 from trainer.policies.vocabulary import read_vocabulary_of
 
 _HEAD_FILE = "value_head.safetensors"
