@@ -45,7 +45,7 @@ def test_two_processes_learn_what_one_learns(tiny_checkpoint: Callable[[Kind], P
     policy = tiny_checkpoint("t5")
     (tmp_path / "train.py").write_text(PROGRAM)
     launch = [
-        "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1",
+        "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1",
         "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",
     ]  # fmt: skip
     for name, launcher in {"one": [], "two": launch}.items():
