@@ -6,6 +6,12 @@ from services.labeler.operators.calls import ArgumentSwap, CallSwap, RangeOffByO
 from services.labeler.operators.constants import BooleanConstant, FloatConstant, IntegerConstant, StringConstant
 from services.labeler.operators.logic import LogicalOperator, NegatedCondition, RelationalOperator
 from services.labeler.operators.names import NameSwap
+from services.labeler.operators.order import (
+    StatementExchange,
+    StatementOmission,
+    StatementRepetition,
+    StatementReplacement,
+)
 from services.labeler.operators.statements import BreakContinue, ReturnNone, StatementDeletion
 from services.labeler.rule import Rule
 
@@ -30,5 +36,9 @@ OPERATORS: tuple[Rule, ...] = (
     IndexOffByOne(),
     SliceBoundRemoval(),
     NameSwap(),
+    StatementOmission(),
+    StatementExchange(),
+    StatementRepetition(),
+    StatementReplacement(),
 )
 """All operators, in the order in which a place is offered to them."""
