@@ -28,7 +28,8 @@ class PpoConfig:
     (gated), or the last step's score (orm)."""
     process_form: ProcessForm = "softmin"
     """What a code step earns: its score (sum), that over their number (mean), the smallest alone (min) or nearly alone
-    (softmin), the change since the step before (delta), what it lacks to `clip_at` (clip)."""
+    (softmin), the change since the step before (delta), that of the product of all so far (progress), that product over
+    their number (share), what it lacks to `clip_at` (clip)."""
     outcome_form: OutcomeForm = "binary"
     """What a verdict is worth: 0 or 1, CodeRL's four levels, or RLTF's share of the tests that pass (pass_ratio)."""
     outcome_weight: float = 0.5

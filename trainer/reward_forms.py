@@ -15,11 +15,14 @@
 | min | its score if it is the smallest (the first of them), else 0 | the smallest |
 | softmin | r_i softmax(-r / T)_i, T = 0.1 | about the smallest (PURE, https://arxiv.org/abs/2504.15275) |
 | delta | its score less its predecessor's | the last score: a telescoping sum, which no needless step can raise |
+| progress | the change of the product of all scores so far | the product: the chance that every step is right |
+| share | that product, over the number of steps | the share of the way before the first wrong step |
 | clip | min(r_i - threshold, 0) | at most 0 (https://arxiv.org/abs/2410.15115) |
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from operator import mul
 from typing import Literal
 
 import torch
@@ -27,7 +30,7 @@ import torch
 from services.contracts import Verdict
 
 RewardKind = Literal["process", "outcome", "process+outcome", "gated", "orm"]
-ProcessForm = Literal["sum", "mean", "min", "softmin", "delta", "clip"]
+ProcessForm = Literal["sum", "mean", "min", "softmin", "delta", "progress", "share", "clip"]
 OutcomeForm = Literal["binary", "levels", "pass_ratio"]
 
 _SOFTMIN_TEMPERATURE = 0.1
@@ -91,9 +94,17 @@ def _step_rewards(scores: list[float], form: ProcessForm, clip_at: float) -> lis
             exact = torch.tensor(scores, dtype=torch.float64)
             return (torch.softmax(-exact / _SOFTMIN_TEMPERATURE, dim=0) * exact).tolist()
         case "delta":
-            return [after - before for before, after in pairwise([0.0, *scores])]
+            return _changes(scores)
+        case "progress":
+            return _changes(list(accumulate(scores, mul)))
+        case "share":
+            return [product / len(scores) for product in accumulate(scores, mul)]
         case "clip":
             return [min(score - clip_at, 0.0) for score in scores]
+
+
+def _changes(levels: list[float]) -> list[float]:
+    return [after - before for before, after in pairwise([0.0, *levels])]
 
 
 def last_score(judgement: Judgement) -> float:

@@ -4,6 +4,8 @@ import math
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers
 from transformers import PreTrainedTokenizerFast
 
@@ -12,6 +14,7 @@ from trainer.policies.spans import TokenSpans
 from trainer.problems import load_problems
 from trainer.rewards import (
     Judgement,
+    ProcessForm,
     ProgramReward,
     RewardForm,
     StepScore,
@@ -48,6 +51,25 @@ def test_softmin_adds_up_to_about_the_smallest_score_which_more_lines_cannot_rai
     weight = 1 / (1 + math.exp(-7))  # softmax([-2, -9])
     assert (first.score, second.score) == pytest.approx((0.2 * weight, 0.9 * (1 - weight)))
     assert program_reward(padded, form).total == pytest.approx(0.2, abs=0.01)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_changes_telescope_and_no_form_of_a_product_can_be_raised_by_a_needless_step(scores: list[float]) -> None:
+    def earned(values: list[float], form: ProcessForm) -> float:
+        steps = tuple(StepScore(end, score) for end, score in enumerate(values, start=1))
+        return program_reward(Judgement(steps), RewardForm("process", form)).total
+
+    assert earned(scores, "delta") == pytest.approx(scores[-1])
+    assert earned(scores, "progress") == pytest.approx(math.prod(scores))
+    assert earned([*scores, 1.0], "progress") == pytest.approx(math.prod(scores))
+    assert 0 <= earned(scores, "share") <= 1
+    assert earned([*scores, 0.0], "share") <= earned(scores, "share")
+
+
+def test_a_share_ends_with_the_first_wrong_step() -> None:
+    steps = tuple(StepScore(end, score) for end, score in enumerate((1.0, 1.0, 0.0, 1.0), start=1))
+    reward = program_reward(Judgement(steps), RewardForm("process", "share"))
+    assert [step.score for step in reward.steps] == [0.25, 0.25, 0.0, 0.0]
 
 
 @pytest.mark.parametrize("verdict", [verdict for verdict in Verdict if verdict is not Verdict.INTERNAL_ERROR])
