@@ -16,8 +16,10 @@ import matplotlib.pyplot as plt
 
 Series = Sequence[tuple[float, float]]
 """Points `(x, y)` of a line."""
+Band = Sequence[tuple[float, float, float, float]]
+"""Points `(x, y, low, high)` of a line with its interval."""
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 _DASHES = ("-", "--", "-.", ":")
 _STYLE: Any = {
     "svg.fonttype": "none",
@@ -47,6 +49,20 @@ def curves(title: str, lines: Mapping[str, Series], x_label: str = "iteration") 
         axes.set_xlabel(x_label)
         if len(lines) > 1:
             axes.legend()
+        return _figure(figure, title)
+
+
+def bands(title: str, lines: Mapping[str, Band], x_label: str, y_label: str) -> str:
+    """One wide panel with a line for each name and its interval as a shade."""
+    with mpl.rc_context(_STYLE):
+        figure, axes = plt.subplots(figsize=(8.6, 3.4), layout="constrained")
+        for index, (name, points) in enumerate(lines.items()):
+            colour = COLOURS[index % len(COLOURS)]
+            xs, ys, lows, highs = zip(*points, strict=True)
+            axes.plot(xs, ys, _DASHES[index % len(_DASHES)], color=colour, label=name)
+            axes.fill_between(xs, lows, highs, color=colour, alpha=0.12, linewidth=0)
+        axes.set(xlabel=x_label, ylabel=y_label)
+        axes.legend(loc="upper left", ncols=3)
         return _figure(figure, title)
 
 

@@ -50,7 +50,23 @@ _STEP_BOUNDARIES = LazyCommand(
     function="step_boundaries",
 )
 
-_COMMANDS = (_PRM_ACCURACY, _AUGMENTED_LABELS, _TEST_COUNT, _TEACHER_AGREEMENT, _STEP_BOUNDARIES)
+_PROCESS_VS_OUTCOME = LazyCommand(
+    name="process-vs-outcome",
+    help="Does a reward at every line train a policy further than one at the end?",
+    epilog="Example:  linewise experiment process-vs-outcome --seeds 5 --arms outcome --arms process",
+    module="services.cli.experiments.process_vs_outcome",
+    config_class="ProcessVsOutcome",
+    function="process_vs_outcome",
+)
+
+_COMMANDS = (
+    _PRM_ACCURACY,
+    _AUGMENTED_LABELS,
+    _TEST_COUNT,
+    _TEACHER_AGREEMENT,
+    _STEP_BOUNDARIES,
+    _PROCESS_VS_OUTCOME,
+)
 
 _HELP = "Questions about the method, each answered with figures and a report; an interrupted one goes on."
 

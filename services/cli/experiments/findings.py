@@ -33,12 +33,13 @@ class Grid:
 
 @dataclass(frozen=True)
 class Findings:
-    """What was asked, what came of it, and the folder that holds both."""
+    """What was asked, what came of it, and the folder that holds both; `plots` is HTML, for the page alone."""
 
     title: str
     lead: str
     grids: list[Grid]
     folder: Path
+    plots: str = ""
 
 
 def spread(values: Sequence[float | None]) -> Spread | None:
@@ -59,8 +60,9 @@ def write_findings(findings: Findings, config: Any) -> Findings:
         Section(grid.title, (paragraph(grid.note) if grid.note else "") + table(grid.head, grid.rows))
         for grid in findings.grids
     ]
+    plots = [Section("Curves", findings.plots)] if findings.plots else []
     settings = Section("Settings", folded("Settings", figures_table(asdict(config))))
-    write_text(findings.folder / "report.html", page(findings.title, findings.lead, [*sections, settings]))
+    write_text(findings.folder / "report.html", page(findings.title, findings.lead, [*plots, *sections, settings]))
     return findings
 
 

@@ -1,0 +1,237 @@
+"""Does a reward at every line train a policy further than one at the end? Arms, seeds, intervals; the paper's claim.
+
+One supervised policy, a PRM from labels of the labeler, then PPO once for each arm and seed: all arms have the same
+policy to start from, the same tasks in the same order, as many rollouts and the same bound on the KL. Everything is
+settled before the first run (`plan.json`); the held-out tasks are looked at once, when a run has ended. A run that is
+done is never done again, so an interrupted experiment goes on.
+
+    linewise experiment process-vs-outcome --run-dir runs/process-vs-outcome --seeds 5
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from itertools import product
+from pathlib import Path
+
+from services.cli.errors import UsageError
+from services.cli.experiments.arms import checkpoint_of, trained
+from services.cli.experiments.findings import Findings, write_findings
+from services.cli.experiments.labels import label_files
+from services.cli.experiments.pool import run_all
+from services.cli.experiments.process_vs_outcome_findings import findings
+from services.cli.ports import free_ports
+from services.cli.running import running
+from services.cli.stack import Stack
+from services.contracts import JobRequest
+from trainer.evaluate import evaluate
+from trainer.experiments.arm_run import ArmRun, held_out
+from trainer.experiments.arms import ARMS
+from trainer.experiments.outcome import Measured, Trained
+from trainer.prm import PrmConfig
+from trainer.problems import load_problems
+from trainer.runs import write_text
+from trainer.sft import SftConfig, train_sft
+
+_SFT_BATCH = 48
+_OPEN = ("run_dir", "arms", "seeds", "parallel")
+"""Settings that may differ between the parts of one experiment."""
+_PPO = (
+    "problems",
+    "iterations",
+    "rollouts",
+    "samples_per_problem",
+    "learning_rate",
+    "beta",
+    "kl_target",
+    "kl_horizon",
+    "whiten_advantages",
+    "critic_warmup",
+    "value_coefficient",
+    "max_new_tokens",
+)
+"""Settings that PPO takes over by name."""
+
+
+@dataclass(frozen=True)
+class ProcessVsOutcome:
+    """Settings of `linewise experiment process-vs-outcome`."""
+
+    run_dir: Path = Path("runs/process-vs-outcome")
+    """Where everything goes; the report is `report.html`."""
+    arms: tuple[str, ...] = tuple(ARMS)
+    """The arms; `outcome` is what the others are held against."""
+    seeds: int = 5
+    """Runs of each arm, with seeds from 0."""
+    parallel: int = 2
+    """Runs at a time, each with one thread."""
+    sft_problems: str = "lists:train?count=4000"
+    """What the policy is fine-tuned on: easier tasks than those that PPO sets."""
+    sft_iterations: int = 1200
+    """Batches of 48 of the fine-tuning: enough to pass 10 to 30 percent of the tasks at temperature 1."""
+    label_problems: str = "lists:train?count=800&operations=2-4&seed=11"
+    """What the labeler labels for the PRM."""
+    mutants_per_step: int = 6
+    """Mutants of each line."""
+    language_problems: str = "lists:train?count=4000&operations=2-4&seed=11"
+    """Solutions that the PRM's backbone learns to write before it learns to judge."""
+    language_iterations: int = 1200
+    """Batches of that."""
+    prm_epochs: float = 2.0
+    """Passes of the PRM over its labels."""
+    problems: str = "lists:train?count=4000&operations=3-3&seed=2"
+    """The tasks of PPO."""
+    iterations: int = 40
+    """Of each run."""
+    rollouts: int = 64
+    """Programs an iteration."""
+    samples_per_problem: int = 4
+    """Programs written for one task in an iteration."""
+    learning_rate: float = 1e-4
+    """PPO's."""
+    critic_warmup: int = 4
+    """Iterations in which the critic alone learns."""
+    value_coefficient: float = 0.5
+    """Weight of the value's loss."""
+    beta: float = 0.1
+    """Weight of the KL penalty at the start."""
+    kl_target: float | None = 2.0
+    """Nats a program that a controller holds every arm's KL to."""
+    kl_horizon: int = 500
+    """Programs over which it can change the weight by a fifth."""
+    whiten_advantages: bool = True
+    """Move and scale the advantages of an iteration to mean 0 and variance 1: all arms take steps of one size."""
+    held_out: str = "lists:test?count=200&operations=3-3"
+    """Tasks whose sequences of operations no training has seen."""
+    samples: int = 10
+    """Programs for each of them at temperature 1, for pass@1 and pass@10."""
+    max_new_tokens: int = 112
+    """Longest program."""
+
+
+def process_vs_outcome(config: ProcessVsOutcome) -> Findings:
+    """Do what is left of the experiment, and report it.
+
+    Raises:
+        UsageError: an arm has no such name, or the folder holds an experiment with another plan.
+        FailedError: a run failed; its log is named.
+    """
+    if unknown := set(config.arms) - set(ARMS):
+        raise UsageError(f"no arm {', '.join(sorted(unknown))}; there are {', '.join(ARMS)}.")
+    _settle_plan(config)
+    policy = _policy(config)
+    prm = _prm(config)
+    judges = _judges(config, prm)
+    with running(judges):
+        runs = _runs(config, str(policy), judges.urls)
+        before = _before(runs[0], config)
+        run_all(
+            {f"{run.arm}-{run.seed}": _command(run) for run in runs if not run.finished()},
+            at_once=config.parallel,
+            logs=config.run_dir / "logs",
+        )
+    results = [Trained.read(Path(run.folder)) for run in runs]
+    return write_findings(findings(config.run_dir, before, results, rollouts=config.rollouts), config)
+
+
+def _settle_plan(config: ProcessVsOutcome) -> None:
+    """Write down what no run may depart from; arms and seeds may be added to a plan, nothing else may change."""
+    plan = {name: value for name, value in asdict(config).items() if name not in _OPEN}
+    text = json.dumps(plan, indent=2, default=str) + "\n"
+    file = config.run_dir / "plan.json"
+    if file.exists() and file.read_text(encoding="utf-8") != text:
+        raise UsageError(f"{file} holds another plan; choose another --run-dir, or the settings that it names.")
+    config.run_dir.mkdir(parents=True, exist_ok=True)
+    write_text(file, text)
+
+
+def _policy(config: ProcessVsOutcome) -> Path:
+    """The supervised policy that every run starts from."""
+    return _supervised(
+        SftConfig(
+            problems=config.sft_problems,
+            run_dir=config.run_dir / "sft",
+            batch_size=_SFT_BATCH,
+            max_iterations=config.sft_iterations,
+        )
+    )
+
+
+def _prm(config: ProcessVsOutcome) -> Path:
+    """The PRM: its backbone first learns to write solutions, then to judge lines by the labeler's labels."""
+    folder = config.run_dir
+    request = JobRequest(
+        name="process-vs-outcome",
+        problems=load_problems(config.label_problems),
+        mutants_per_step=config.mutants_per_step,
+        refactorings_per_step=1,
+        augmented_tests=8,
+    )
+    labels = label_files(folder / "labels", {"labels": request})["labels"]
+    backbone = _supervised(
+        SftConfig(
+            problems=config.language_problems,
+            policy="llama-scratch",
+            layers=4,
+            run_dir=folder / "language",
+            batch_size=_SFT_BATCH,
+            max_iterations=config.language_iterations,
+        )
+    )
+    prm = PrmConfig(
+        labels=(labels,),
+        backbone=str(backbone),
+        run_dir=folder / "prm",
+        epochs=config.prm_epochs,
+        learning_rate=5e-4,
+        batch_tokens=2048,
+    )
+    trained(prm)
+    return checkpoint_of(prm)
+
+
+def _supervised(config: SftConfig) -> Path:
+    """The checkpoint of a supervised run, made now unless it is there."""
+    if not (config.run_dir / "summary.json").exists():
+        train_sft(config)
+    return config.run_dir / "checkpoints" / "final"
+
+
+def _judges(config: ProcessVsOutcome, prm: Path) -> Stack:
+    """The executor, and the scorer with the PRM."""
+    executor_port, scorer_port = free_ports(2)
+    return Stack(
+        config.run_dir / "services", executor_port=executor_port, scorer_port=scorer_port, models=[f"prm={prm}"]
+    )
+
+
+def _runs(config: ProcessVsOutcome, policy: str, urls: Mapping[str, str]) -> list[ArmRun]:
+    """Every run: all arms with one seed before any with the next, so that what is there early can be compared."""
+    ppo = {name: getattr(config, name) for name in _PPO} | {"save_every": 10, "value_model": "shared"}
+    evaluation = {"problems": config.held_out, "n": config.samples, "max_new_tokens": config.max_new_tokens}
+    return [
+        ArmRun(
+            arm=arm,
+            seed=seed,
+            folder=str(config.run_dir / "runs" / f"{arm}-{seed}"),
+            policy=policy,
+            ppo=ppo,
+            evaluation=evaluation,
+            scorer_url=urls["scorer"],
+            executor_url=urls["executor"],
+        )
+        for seed, arm in product(range(config.seeds), config.arms)
+    ]
+
+
+def _before(run: ArmRun, config: ProcessVsOutcome) -> Measured:
+    """The policy as it was before any run."""
+    folder = config.run_dir / "before"
+    if not (folder / "summary.json").exists():
+        evaluate(held_out(run, run.policy, folder))
+    return Measured.read(folder)
+
+
+def _command(run: ArmRun) -> tuple[str, ...]:
+    return (sys.executable, "-P", "-m", "trainer.experiments.arm_run", str(run.write()))

@@ -1,0 +1,153 @@
+"""The findings of process against outcome: tables with intervals, curves with bands, and what the data say in words."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from services.cli.experiments.findings import Findings, Grid
+from trainer.experiments.outcome import Measured, Trained
+from trainer.experiments.statistics import Estimate, bootstrap, first_at_least, paired, smoothed, spread
+from trainer.plots import Band, bands
+
+BASELINE = "outcome"
+_WINDOW = 10  # iterations that a pass rate is the mean of
+
+
+def findings(folder: Path, before: Measured, runs: Sequence[Trained], *, rollouts: int) -> Findings:
+    """Everything that can be said of the runs."""
+    arms: dict[str, list[Trained]] = {}
+    for run in runs:
+        arms.setdefault(run.arm, []).append(run)
+    grids = [_after(before, arms), _differences(arms), _efficiency(arms, rollouts), _signatures(arms)]
+    return Findings(
+        "Process against outcome", _lead(before, arms, rollouts), grids, folder, plots=_plots(arms, rollouts)
+    )
+
+
+def _after(before: Measured, arms: Mapping[str, Sequence[Trained]]) -> Grid:
+    rows: list[list[Any]] = [["before", _one(before.pass_at_1), _one(before.pass_at_10), before.greedy, "", ""]]
+    for arm, runs in arms.items():
+        rows.append(
+            [
+                arm,
+                _interval(bootstrap([run.after.pass_at_1 for run in runs])),
+                _interval(bootstrap([run.after.pass_at_10 for run in runs])),
+                fmean(run.after.greedy for run in runs),
+                spread([fmean(run.after.pass_at_1) for run in runs]),
+                len(runs),
+            ]
+        )
+    head = ("arm", "pass@1", "pass@10", "greedy", "deviation between seeds", "seeds")
+    note = "Held-out tasks, temperature 1; 95 % intervals by bootstrap over seeds and tasks."
+    return Grid("Where the arms end", head, rows, note)
+
+
+def _differences(arms: Mapping[str, Sequence[Trained]]) -> Grid:
+    rows: list[list[Any]] = []
+    for arm, runs in arms.items():
+        if arm == BASELINE or BASELINE not in arms:
+            continue
+        pairs = [(run, other) for run in runs for other in arms[BASELINE] if run.seed == other.seed]
+        for name, measure in _MEASURES.items():
+            ours = [measure(run.after) for run, _ in pairs]
+            theirs = [measure(other.after) for _, other in pairs]
+            if pairs:
+                compared = paired(ours, theirs)
+                by_seed = ", ".join(f"{each:+.3f}" for each in compared.by_seed)
+                rows.append([arm, name, _interval(compared.difference), by_seed, compared.p_value])
+    head = ("arm", "figure", f"above {BASELINE}", "seed by seed", "p, sign flips")
+    note = (
+        "Runs of one seed are a pair: same tasks in the same order. The smallest p that five seeds can give is .0625."
+    )
+    return Grid(f"Against {BASELINE}", head, rows, note)
+
+
+def _efficiency(arms: Mapping[str, Sequence[Trained]], rollouts: int) -> Grid:
+    goals = {run.seed: _curve(run)[-1] for run in arms.get(BASELINE, ()) if _curve(run)}
+    rows: list[list[Any]] = []
+    for arm, runs in arms.items():
+        reached = [_reached(run, goals, rollouts) for run in runs if run.seed in goals]
+        known = [each for each in reached if each is not None]
+        rows.append([arm, f"{len(known)} of {len(reached)}", fmean(known) if known else None])
+    head = ("arm", "seeds that reach it", "rollouts, mean of those")
+    note = (
+        f"Rollouts until the pass rate on the tasks of PPO, mean of {_WINDOW} iterations, first reaches what the same "
+        f"seed's {BASELINE} run ended with. Every task is new when it is tried."
+    )
+    return Grid(f"How soon they reach {BASELINE}'s end", head, rows, note)
+
+
+def _signatures(arms: Mapping[str, Sequence[Trained]]) -> Grid:
+    names = {
+        "KL, nats a program": "objective/kl",
+        "entropy": "objective/entropy",
+        "tokens": "rollout/tokens",
+        "variance explained": "critic/vf_explained_var",
+        "clipped ratios": "policy/clipfrac_avg",
+        "waiting for rewards": "timing_share/rewards_wait",
+    }
+    rows: list[list[Any]] = []
+    for arm, runs in arms.items():
+        ended = [_mean_of([run.ended_at(metric) for run in runs]) for metric in names.values()]
+        rows.append([arm, *ended, fmean(run.after.lines for run in runs), fmean(run.after.distinct for run in runs)])
+    head = ("arm", *names, "lines", "distinct programs")
+    note = "Means of the last tenth of the iterations; lines and the share of distinct programs on the held-out tasks."
+    return Grid("Signs of failure", head, rows, note)
+
+
+def _lead(before: Measured, arms: Mapping[str, Sequence[Trained]], rollouts: int) -> str:
+    iterations = max((len(run.metrics) for runs in arms.values() for run in runs), default=0)
+    return (
+        f"{iterations} iterations of {rollouts} rollouts from a policy with pass@1 {fmean(before.pass_at_1):.3f} on "
+        f"{len(before.pass_at_1)} held-out tasks; arms differ in their reward alone."
+    )
+
+
+def _plots(arms: Mapping[str, Sequence[Trained]], rollouts: int) -> str:
+    """Pass rate and KL over the rollouts, the mean over seeds with its interval."""
+    drawn = {
+        f"Share of rollouts that pass, mean of {_WINDOW} iterations": ("rewards/accepted", "pass rate"),
+        "KL to the policy at the start": ("objective/kl", "nats a program"),
+    }
+    return "".join(
+        bands(title, {arm: _band(runs, metric, rollouts) for arm, runs in arms.items()}, "rollouts", label)
+        for title, (metric, label) in drawn.items()
+    )
+
+
+def _band(runs: Sequence[Trained], metric: str, rollouts: int) -> Band:
+    lines = [smoothed(run.curve(metric), _WINDOW) for run in runs]
+    points = []
+    for at, values in enumerate(zip(*lines, strict=False)):
+        estimate = bootstrap([[value] for value in values], resamples=400)
+        points.append(((at + 1) * rollouts, estimate.mean, estimate.low, estimate.high))
+    return points
+
+
+def _reached(run: Trained, goals: Mapping[int, float], rollouts: int) -> int | None:
+    at = first_at_least(_curve(run), goals[run.seed])
+    return None if at is None else (at + 1) * rollouts
+
+
+def _curve(run: Trained) -> list[float]:
+    return smoothed(run.curve("rewards/accepted"), _WINDOW)
+
+
+def _one(values: Sequence[float]) -> str:
+    return _interval(bootstrap([values]))
+
+
+def _interval(estimate: Estimate) -> str:
+    return f"{estimate.mean:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+
+
+def _mean_of(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
+
+
+_MEASURES: Mapping[str, Callable[[Measured], Sequence[float]]] = {
+    "pass@1": lambda measured: measured.pass_at_1,
+    "pass@10": lambda measured: measured.pass_at_10,
+}

@@ -1,0 +1,56 @@
+"""`linewise experiment process-vs-outcome`, small: it runs unattended, keeps what is done, and holds to its plan."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+SMALL = {
+    "--sft-problems": "lists:train?count=40&operations=1-1",
+    "--sft-iterations": "6",
+    "--label-problems": "lists:train?count=40&operations=1-2",
+    "--mutants-per-step": "1",
+    "--language-problems": "lists:train?count=40&operations=1-1",
+    "--language-iterations": "4",
+    "--prm-epochs": "1",
+    "--problems": "lists:train?count=8&operations=1-1",
+    "--iterations": "2",
+    "--rollouts": "8",
+    "--held-out": "lists:test?count=3&operations=1-1",
+    "--samples": "2",
+    "--max-new-tokens": "12",
+}
+
+
+def test_arms_are_run_and_added_and_a_plan_is_kept(linewise: Callable, tmp_path: Path) -> None:
+    settings = [
+        "experiment",
+        "process-vs-outcome",
+        "--run-dir",
+        "run",
+        *(part for pair in SMALL.items() for part in pair),
+    ]
+    result = linewise(*settings, "--seeds", "1", "--arms", "outcome", timeout_s=300)
+    assert result.returncode == 0, result.stderr
+    runs = tmp_path / "run" / "runs"
+    first = (runs / "outcome-0" / "evaluation" / "summary.json").stat().st_mtime_ns
+
+    arms = [part for arm in ("outcome", "process", "oracle") for part in ("--arms", arm)]
+    result = linewise(*settings, "--seeds", "1", *arms, timeout_s=300)
+    assert result.returncode == 0, result.stderr
+    assert (runs / "outcome-0" / "evaluation" / "summary.json").stat().st_mtime_ns == first
+    figures = json.loads((tmp_path / "run" / "figures.json").read_text())
+    assert [row["arm"] for row in figures["Where the arms end"]] == ["before", "outcome", "process", "oracle"]
+    assert {row["arm"] for row in figures["Against outcome"]} == {"process", "oracle"}
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert page.count("<svg") == 2
+    assert not re.search(r'(src|href)="https?:', page)
+    assert all(line["rewards/no_answer"] == 0 for line in _metrics(runs / "oracle-0" / "ppo"))
+
+    refused = linewise(*settings, "--seeds", "1", "--iterations", "3")
+    assert refused.returncode == 2
+    assert "another plan" in refused.stderr
+
+
+def _metrics(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]

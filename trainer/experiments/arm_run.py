@@ -1,0 +1,62 @@
+"""One run of the experiment, one arm with one seed, as a process of its own: PPO, then pass@k on the held-out tasks.
+
+    python -m trainer.experiments.arm_run RUN.json
+
+A run that was interrupted goes on where its last state was saved.
+"""
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from trainer.evaluate import EvaluateConfig, evaluate
+from trainer.experiments.arms import ARMS
+from trainer.ppo import PpoConfig, train_ppo
+from trainer.runs import write_text
+
+
+@dataclass(frozen=True)
+class ArmRun:
+    """What one process does; `ppo` and `evaluation` are settings by name."""
+
+    arm: str
+    seed: int
+    folder: str
+    policy: str
+    ppo: dict[str, Any]
+    evaluation: dict[str, Any]
+    scorer_url: str
+    executor_url: str
+
+    def write(self) -> Path:
+        """Put it into the run's folder, for `main`."""
+        Path(self.folder).mkdir(parents=True, exist_ok=True)
+        return write_text(Path(self.folder) / "run.json", json.dumps(asdict(self), indent=2) + "\n")
+
+    def finished(self) -> bool:
+        """Whether everything is done."""
+        return (Path(self.folder) / "evaluation" / "summary.json").exists()
+
+
+def work(run: ArmRun) -> None:
+    """Train and evaluate."""
+    arm, folder = ARMS[run.arm], Path(run.folder)
+    config = PpoConfig(
+        policy=run.policy, run_dir=folder / "ppo", seed=run.seed, resume=True, **{**run.ppo, **arm.settings}
+    )
+    with arm.source(run.scorer_url, run.executor_url) as source:
+        trained = train_ppo(config, source=source)
+    evaluate(held_out(run, str(trained.checkpoint), folder / "evaluation"))
+
+
+def held_out(run: ArmRun, policy: str, folder: Path) -> EvaluateConfig:
+    """How a policy is measured: all of them, before and after, in the same way and with the same seed."""
+    return EvaluateConfig(
+        policy=policy, run_dir=folder, executor_url=run.executor_url, k=(1, 10), temperature=1.0, **run.evaluation
+    )
+
+
+if __name__ == "__main__":
+    work(ArmRun(**json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))))
