@@ -14,13 +14,15 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from services.client.rewards.asking import ask_all
-from services.contracts import CallTest, ExecuteReply, ExecuteRequest, Problem, StepKind, Verdict, split_steps
+from services.contracts import CallTest, ExecuteReply, ExecuteRequest, Limits, Problem, StepKind, Verdict, split_steps
 from trainer.judging import Program
 from trainer.remote import RemoteRewards
 from trainer.rewards import Judgement, StepScore
 
 _PROBED = 4  # of a problem's inputs
 _OWN = "lists/"
+_LIMITS = Limits(cpu_s=0.25)
+"""Of a probe: a list task takes microseconds, and what does not end would cost a limit for each milestone."""
 
 
 class OracleRewards(RemoteRewards):
@@ -75,7 +77,7 @@ def _probes(program: Program) -> list[tuple[int, ExecuteRequest]]:
     ]
     lines = program.code.splitlines(keepends=True)
     statements = _statements(program.code)[:-1] if _parses(program.code) else []
-    return [(line, ExecuteRequest(code=_cut(lines, line), tests=tests)) for line in statements]
+    return [(line, ExecuteRequest(code=_cut(lines, line), tests=tests, limits=_LIMITS)) for line in statements]
 
 
 def _scores(

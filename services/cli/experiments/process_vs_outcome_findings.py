@@ -127,11 +127,12 @@ def _band(runs: Sequence[Trained], metric: str, rollouts: int) -> Band:
 
 def _reached(run: Trained, goals: Mapping[int, float], rollouts: int) -> int | None:
     at = first_at_least(_curve(run), goals[run.seed])
-    return None if at is None else (at + 1) * rollouts
+    return None if at is None else (at + _WINDOW) * rollouts
 
 
 def _curve(run: Trained) -> list[float]:
-    return smoothed(run.curve("rewards/accepted"), _WINDOW)
+    """The pass rate over the last iterations, from the first that has as many behind it as a mean wants."""
+    return smoothed(run.curve("rewards/accepted"), _WINDOW)[_WINDOW - 1 :]
 
 
 def _one(values: Sequence[float]) -> str:

@@ -35,17 +35,17 @@ def test_arms_are_run_and_added_and_a_plan_is_kept(linewise: Callable, tmp_path:
     runs = tmp_path / "run" / "runs"
     first = (runs / "outcome-0" / "evaluation" / "summary.json").stat().st_mtime_ns
 
-    arms = [part for arm in ("outcome", "process", "oracle") for part in ("--arms", arm)]
+    arms = [part for arm in ("outcome", "process") for part in ("--arms", arm)]
     result = linewise(*settings, "--seeds", "1", *arms, timeout_s=300)
     assert result.returncode == 0, result.stderr
     assert (runs / "outcome-0" / "evaluation" / "summary.json").stat().st_mtime_ns == first
     figures = json.loads((tmp_path / "run" / "figures.json").read_text())
-    assert [row["arm"] for row in figures["Where the arms end"]] == ["before", "outcome", "process", "oracle"]
-    assert {row["arm"] for row in figures["Against outcome"]} == {"process", "oracle"}
+    assert [row["arm"] for row in figures["Where the arms end"]] == ["before", "outcome", "process"]
+    assert {row["arm"] for row in figures["Against outcome"]} == {"process"}
     page = (tmp_path / "run" / "report.html").read_text()
     assert page.count("<svg") == 2
     assert not re.search(r'(src|href)="https?:', page)
-    assert all(line["rewards/no_answer"] == 0 for line in _metrics(runs / "oracle-0" / "ppo"))
+    assert all(line["rewards/no_answer"] == 0 for line in _metrics(runs / "process-0" / "ppo"))
 
     refused = linewise(*settings, "--seeds", "1", "--iterations", "3")
     assert refused.returncode == 2
