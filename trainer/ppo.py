@@ -9,7 +9,7 @@ so does a run of several processes, but for the order in which floats are added.
 one device.
 
     linewise train ppo --policy runs/sft/checkpoints/final --problems 'lists:train?count=4000' --reward process
-    accelerate launch --num_processes 2 --module services.cli train ppo ...
+    accelerate launch --multi_gpu --num_processes 2 --module services.cli train ppo ...   (without a GPU too)
 """
 
 import math
