@@ -69,6 +69,11 @@ def side_by_side(figures: Iterable[str]) -> str:
     return f"<div class=grid>{''.join(figures)}</div>"
 
 
+def broad(figures: Iterable[str]) -> str:
+    """Figures below each other, as wide as the page."""
+    return f"<div class=broad>{''.join(figures)}</div>"
+
+
 def folded(summary: str, body: str) -> str:
     """A part that opens on demand."""
     return f"<details><summary>{escape(summary)}</summary>{body}</details>"

@@ -9,6 +9,7 @@ from services.cli.experiments.findings import Findings, Grid
 from trainer.experiments.outcome import Measured, Trained
 from trainer.experiments.statistics import Estimate, bootstrap, first_at_least, paired, smoothed, spread
 from trainer.plots import Band, bands
+from trainer.report_page import broad
 
 BASELINE = "outcome"
 _WINDOW = 10  # iterations that a pass rate is the mean of
@@ -110,7 +111,7 @@ def _plots(arms: Mapping[str, Sequence[Trained]], rollouts: int) -> str:
         f"Share of rollouts that pass, mean of {_WINDOW} iterations": ("rewards/accepted", "pass rate"),
         "KL to the policy at the start": ("objective/kl", "nats a program"),
     }
-    return "".join(
+    return broad(
         bands(title, {arm: _band(runs, metric, rollouts) for arm, runs in arms.items()}, "rollouts", label)
         for title, (metric, label) in drawn.items()
     )
@@ -119,9 +120,10 @@ def _plots(arms: Mapping[str, Sequence[Trained]], rollouts: int) -> str:
 def _band(runs: Sequence[Trained], metric: str, rollouts: int) -> Band:
     lines = [smoothed(run.curve(metric), _WINDOW) for run in runs]
     points = []
-    for at, values in enumerate(zip(*lines, strict=False)):
-        estimate = bootstrap([[value] for value in values], resamples=400)
-        points.append(((at + 1) * rollouts, estimate.mean, estimate.low, estimate.high))
+    for iterations, values in enumerate(zip(*lines, strict=False), start=1):
+        if iterations >= min(_WINDOW, len(lines[0])):
+            estimate = bootstrap([[value] for value in values], resamples=400)
+            points.append((iterations * rollouts, estimate.mean, estimate.low, estimate.high))
     return points
 
 
