@@ -53,11 +53,11 @@ $(CHECKERS)/.installed: k8s/check-requirements.txt
 	$(CHECKERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
 	@touch $@
 
-# The words that examples and tests say in a secret's place, and names of variables, are none.
+# The words that examples and tests say in a secret's place, names of variables and of the Kubernetes Secret, are none.
 secrets: $(INSTALLED)
 	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --no-verify \
 	  --exclude-files '^(trainer/problems/data/|docs/images/|tests/.*/data/)' \
-	  --exclude-secrets '^(password|secret|keys?|k1|[A-Z]+(_[A-Z]+)*)$$'
+	  --exclude-secrets '^(password|secret|keys?|k1|linewise|[A-Z]+(_[A-Z]+)*)$$'
 
 audit: $(INSTALLED) ## Ask PyPI's advisories about every pinned dependency; needs the network
 	@test -x $(AUDIT)/bin/pip-audit || { $(PYTHON) -m venv $(AUDIT) && $(AUDIT)/bin/pip install --quiet pip-audit; }
