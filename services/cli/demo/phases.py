@@ -95,14 +95,22 @@ class Phases:
         return summary
 
     def train_ppo(self, urls: Mapping[str, str]) -> dict[str, Any]:
-        """Phase 4: PPO, each line's reward by `POST /score`."""
+        """Phase 4: PPO, half its reward each line's by `POST /score`, half the verdict's by `POST /execute`.
+
+        Settings are those of the experiment's arm of that name, which kept what the policy could (docs/results.md).
+        """
         config = PpoConfig(
             policy=str(self.policy("sft")),
             problems=self.plan.ppo_problems,
             run_dir=self.folder / "ppo",
-            reward="process",
-            process_form="softmin",
+            reward="process+outcome",
+            process_form="progress",
+            lam=0.97,
+            beta=0.1,
             learning_rate=1e-4,
+            value_model="shared",
+            value_coefficient=0.5,
+            critic_warmup=4,
             scorer_url=urls["scorer"],
             executor_url=urls["executor"],
             iterations=None,
