@@ -101,7 +101,7 @@ def _lead(before: Measured, arms: Mapping[str, Sequence[Trained]], rollouts: int
     iterations = max((len(run.metrics) for runs in arms.values() for run in runs), default=0)
     return (
         f"{iterations} iterations of {rollouts} rollouts from a policy with pass@1 {fmean(before.pass_at_1):.3f} on "
-        f"{len(before.pass_at_1)} held-out tasks; arms differ in their reward alone."
+        f"{len(before.pass_at_1)} held-out tasks; arms differ in their reward and its lambda."
     )
 
 
