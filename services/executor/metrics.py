@@ -5,7 +5,7 @@ from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
-from services.contracts import ExecuteReply
+from services.executor.done import Done
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _NAME = "linewise_executor"
@@ -49,11 +49,11 @@ class ExecutorMetrics:
         self._live.set_function(live)
         self._isolation.info({"isolation": isolation})
 
-    def count(self, reply: ExecuteReply) -> None:
+    def count(self, done: Done) -> None:
         """Add one program's verdicts."""
-        self._programs(reply.verdict.value, reply.isolation).inc()
-        for test in reply.tests:
-            self._tests(test.verdict.value, test.assurance.value).inc()
+        self._programs(done.outcome, done.isolation).inc()
+        for verdict, assurance, tests in done.tests:
+            self._tests(verdict, assurance).inc(tests)
 
     def count_run(self, status: str, language: str) -> None:
         """Add one reply of `/run_code`."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
 from services.contracts import RunCodeReply, RunCodeRequest
 from services.executor.connection import DeadlineS, caller_of, while_connected
@@ -14,8 +14,8 @@ def run_code_router(executor: Callable[[], Executor]) -> APIRouter:
     """The route; `executor` gives the one that the app has started."""
     router = APIRouter(tags=["executor"])
 
-    @router.post("/run_code")
-    async def run_code(program: RunCodeRequest, request: Request, deadline_s: DeadlineS = None) -> RunCodeReply:
+    @router.post("/run_code", response_model=RunCodeReply)
+    async def run_code(program: RunCodeRequest, request: Request, deadline_s: DeadlineS = None) -> Response:
         """Run one program whole, as SandboxFusion does: for verl, and for whoever has a client of it.
 
         200 whatever the program does: `Success` where it ended with exit code 0, else `Failed`, with a `run_result`
@@ -35,6 +35,7 @@ def run_code_router(executor: Callable[[], Executor]) -> APIRouter:
             raise DeadlineError(error.code, error.message) from error
         caller = caller_of(request, deadline_s, by_key=serving.by_key)
         async with while_connected(request):
-            return await serving.run_code(program, caller)
+            body = await serving.run_code(program, caller)
+        return Response(body, media_type="application/json")
 
     return router

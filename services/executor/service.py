@@ -3,8 +3,9 @@
 import time
 from collections.abc import Sequence
 
-from services.contracts import ExecuteReply, ExecuteRequest, RunCodeReply, RunCodeRequest, Verdict
+from services.contracts import ExecuteReply, ExecuteRequest, RunCodeRequest, Verdict
 from services.executor.caller import Caller
+from services.executor.done import Done
 from services.executor.metrics import ExecutorMetrics
 from services.executor.order import IsAbandoned, Work
 from services.executor.pool import Pool
@@ -12,7 +13,7 @@ from services.executor.requests import resolve
 from services.executor.run_code import plan_run
 from services.executor.sandbox import Bounds, SandboxError
 from services.executor.settings import ExecutorSettings
-from services.executor.tasks import Examination, Task, TaskReply
+from services.executor.tasks import Examination, Task
 from services.executor.worker import Worker
 from services.kit.errors import DeadlineError, OverloadedError, ServiceError, UnavailableError
 
@@ -39,8 +40,8 @@ class Executor:
         """False while no sandbox can be started."""
         return self._pool.able
 
-    async def execute(self, request: ExecuteRequest, caller: Caller = _ANYBODY) -> ExecuteReply:
-        """One program.
+    async def execute(self, request: ExecuteRequest, caller: Caller = _ANYBODY) -> bytes:
+        """One program; its `ExecuteReply`, as JSON.
 
         Raises:
             BadRequestError: it asks for more than this server allows.
@@ -52,12 +53,12 @@ class Executor:
         [outcome] = await self._pool.run([work], client=caller.client, deadline=caller.deadline)
         if isinstance(outcome, SandboxError):
             raise _no_verdict() from outcome
-        reply: ExecuteReply = outcome
-        self._metrics.count(reply)
-        return reply
+        done: Done = outcome
+        self._metrics.count(done)
+        return done.body
 
-    async def execute_batch(self, requests: Sequence[ExecuteRequest], caller: Caller = _ANYBODY) -> list[ExecuteReply]:
-        """Many programs, replies in their order; where the sandbox failed the verdict is `internal_error`.
+    async def execute_batch(self, requests: Sequence[ExecuteRequest], caller: Caller = _ANYBODY) -> list[bytes]:
+        """Many programs, replies as JSON in their order; where the sandbox failed the verdict is `internal_error`.
 
         Raises:
             BadRequestError: one of them asks for more than this server allows; none is run.
@@ -67,13 +68,13 @@ class Executor:
         limits = [resolve(request, self._settings, at) for at, request in enumerate(requests)]
         works = [self._work(request, bounds, caller) for request, bounds in zip(requests, limits, strict=True)]
         outcomes = await self._pool.run(works, client=caller.client, deadline=caller.deadline)
-        replies = [self._reply(request, outcome) for request, outcome in zip(requests, outcomes, strict=True)]
-        for reply in replies:
-            self._metrics.count(reply)
-        return replies
+        ends = [self._end(request, outcome) for request, outcome in zip(requests, outcomes, strict=True)]
+        for done in ends:
+            self._metrics.count(done)
+        return [done.body for done in ends]
 
-    async def run_code(self, request: RunCodeRequest, caller: Caller = _ANYBODY) -> RunCodeReply:
-        """One program run whole, for SandboxFusion's clients.
+    async def run_code(self, request: RunCodeRequest, caller: Caller = _ANYBODY) -> bytes:
+        """One program run whole, for SandboxFusion's clients; its `RunCodeReply`, as JSON.
 
         Raises:
             BadRequestError, TooLargeError: it asks for what this server does not do.
@@ -84,7 +85,7 @@ class Executor:
         """
         plan = plan_run(request, self._settings)
 
-        def work(worker: Worker, is_abandoned: IsAbandoned) -> TaskReply:
+        def work(worker: Worker, is_abandoned: IsAbandoned) -> Done:
             return self._do(plan.within(caller.clip(plan.session.bounds)), worker, is_abandoned)
 
         start_by = time.monotonic() + plan.start_within_s
@@ -94,25 +95,25 @@ class Executor:
             raise DeadlineError(error.code, error.message) from error
         if isinstance(outcome, SandboxError):
             raise _no_verdict() from outcome
-        reply: RunCodeReply = outcome
-        self._metrics.count_run(reply.status.value, request.language)
-        return reply
+        done: Done = outcome
+        self._metrics.count_run(done.outcome, request.language)
+        return done.body
 
     def _work(self, request: ExecuteRequest, bounds: Bounds, caller: Caller) -> Work:
-        def work(worker: Worker, is_abandoned: IsAbandoned) -> TaskReply:
+        def work(worker: Worker, is_abandoned: IsAbandoned) -> Done:
             return self._do(Examination(request, caller.clip(bounds)), worker, is_abandoned)
 
         return work
 
-    def _do(self, task: Task, worker: Worker, is_abandoned: IsAbandoned) -> TaskReply:
+    def _do(self, task: Task, worker: Worker, is_abandoned: IsAbandoned) -> Done:
         done = worker.do(task, is_abandoned)
         self._metrics.children.inc(done.children)
-        return done.reply
+        return done
 
-    def _reply(self, request: ExecuteRequest, outcome: ExecuteReply | SandboxError) -> ExecuteReply:
-        if isinstance(outcome, ExecuteReply):
+    def _end(self, request: ExecuteRequest, outcome: Done | SandboxError) -> Done:
+        if isinstance(outcome, Done):
             return outcome
-        return ExecuteReply(
+        reply = ExecuteReply(
             verdict=Verdict.INTERNAL_ERROR,
             passed=0,
             total=len(request.tests),
@@ -120,6 +121,7 @@ class Executor:
             isolation=self.isolation,
             tests=[],
         )
+        return Done.examined(reply, children=0)
 
 
 def _no_verdict() -> ServiceError:

@@ -40,11 +40,6 @@ def perform(task: Task, sandbox: Sandbox, is_abandoned: Callable[[], bool]) -> T
     return task.run(sandbox)
 
 
-def reply_type(task: Task) -> type[TaskReply]:
-    """What `task` comes to."""
-    return ExecuteReply if isinstance(task, Examination) else RunCodeReply
-
-
 def pack(task: Task) -> bytes:
     """`task` as bytes."""
     return marshal.dumps(_adapter.dump_python(task))

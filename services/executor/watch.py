@@ -75,14 +75,14 @@ class Watch:
 
     def _take(self, said: Said, keep_on: Callable[[Report], bool]) -> None:
         match said:
+            case Answered() if said.number == self._tests_done < self._session.tests:
+                self._finish_test(said, keep_on)
             case Compiled():
                 self._phase = Phase.LOAD if self._session.stdin is None else Phase.TESTS
             case Loaded():
                 self._phase = Phase.TESTS
             case Broken(failure):
                 self._failure = failure
-            case Answered() if said.number == self._tests_done < self._session.tests:
-                self._finish_test(said, keep_on)
 
     def _finish_test(self, done: Answered, keep_on: Callable[[Report], bool]) -> None:
         self._tests_done += 1

@@ -5,19 +5,12 @@ the workers of a service split and judge meets at no interpreter lock.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
+from services.contracts import RunCodeReply
+from services.executor.done import Done
 from services.executor.sandbox import Ending, Report, Sandbox, Session
-from services.executor.tasks import Task, TaskReply, perform
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What a task came to, and how many children that took."""
-
-    reply: TaskReply
-    children: int
+from services.executor.tasks import Task, perform
 
 
 class Worker(Protocol):
@@ -56,7 +49,9 @@ class LocalWorker:
         """See `Worker.do`."""
         counted = _Counted(self._sandbox)
         reply = perform(task, counted, is_abandoned)
-        return Done(reply, counted.sessions)
+        if isinstance(reply, RunCodeReply):
+            return Done.ran(reply, self.isolation, counted.sessions)
+        return Done.examined(reply, counted.sessions)
 
     def close(self) -> None:
         """See `Worker.close`."""

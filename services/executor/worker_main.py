@@ -1,7 +1,7 @@
 """A worker's process: it makes its sandbox, then does what it is told, a task at a time, until its lifeline is cut.
 
     greeting:  READY and the sandbox's isolation, or REFUSED and the reason
-    TASK    -> DONE with the number of children and the reply, FAILED or CRASHED with the reason
+    TASK    -> DONE with what that came to, FAILED or CRASHED with the reason
     ABANDON    nobody wants to know what the task under way comes to; it ends with its current test
 
 It has no key and no connection of the service, and what it says of a program is JSON.
@@ -13,7 +13,6 @@ import logging
 import os
 import signal
 import socket
-import struct
 import threading
 import traceback
 from contextlib import suppress
@@ -25,7 +24,6 @@ from services.executor.tasks import unpack
 from services.executor.worker import LocalWorker
 
 READY, REFUSED, TASK, ABANDON, DONE, FAILED, CRASHED = (bytes([letter]) for letter in b"RXTADFC")
-CHILDREN = struct.Struct("=I")
 _GARBAGE = 50_000
 """Objects made before a collection, instead of 700: a test's syntax tree is some hundreds, and has no cycles."""
 
@@ -72,7 +70,7 @@ def _answer(line: Line, worker: LocalWorker, body: bytes) -> tuple[bytes, bytes]
         return FAILED, str(error).encode()
     except Exception as error:
         return CRASHED, _account(error).encode()
-    return DONE, CHILDREN.pack(done.children) + done.reply.model_dump_json().encode()
+    return DONE, done.pack()
 
 
 def _account(error: Exception) -> str:

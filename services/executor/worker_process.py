@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from services.executor.done import Done
 from services.executor.line import Line
 from services.executor.making import SandboxPlan
 from services.executor.sandbox import SandboxError
-from services.executor.tasks import Task, pack, reply_type
-from services.executor.worker import Done
-from services.executor.worker_main import ABANDON, CHILDREN, CRASHED, DONE, READY, TASK
+from services.executor.tasks import Task, pack
+from services.executor.worker_main import ABANDON, CRASHED, DONE, READY, TASK
 
 _SOURCES = Path(__file__).parents[2]
 _BOOT = (
@@ -75,8 +75,7 @@ class WorkerProcess:
             except (OSError, EOFError) as error:
                 raise SandboxError("the worker's process is gone") from error
         if kind == DONE:
-            [children] = CHILDREN.unpack_from(body)
-            return Done(reply_type(task).model_validate_json(body[CHILDREN.size :]), children)
+            return Done.unpack(body)
         if kind == CRASHED:
             raise RuntimeError(body.decode())
         raise SandboxError(body.decode())

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from services.contracts import CallTest, ExecuteReply, ExecuteRequest, RunCodeReply, RunCodeRequest
+from services.contracts import CallTest, ExecuteRequest, RunCodeRequest
 from services.executor.run_code import plan_run
 from services.executor.sandbox import Bounds
 from services.executor.settings import ExecutorSettings
-from services.executor.tasks import Examination, pack, reply_type, unpack
+from services.executor.tasks import Examination, pack, unpack
 
 BOUNDS = Bounds(wall_s=0.5, cpu_s=5.0, memory_bytes=2**28, output_bytes=65536, file_bytes=1024**2, processes=16)
 JSON = some.recursive(
@@ -51,9 +51,3 @@ def test_a_run_arrives_as_it_was(language: str) -> None:
     plan = plan_run(request, ExecutorSettings(pod_name="pod")).within(BOUNDS)
     assert unpack(pack(plan)) == plan
     assert plan.session.files["data/in.bin"] == b"\x00\xff\xfe"
-
-
-def test_each_task_has_its_kind_of_reply() -> None:
-    plan = plan_run(RunCodeRequest(code="", language="python"), ExecutorSettings())
-    assert reply_type(plan) is RunCodeReply
-    assert reply_type(Examination(ExecuteRequest(code="", tests=[]), BOUNDS)) is ExecuteReply
