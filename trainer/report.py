@@ -1,20 +1,22 @@
 """`report.html`: a run's figures, curves and programs on one page that opens offline.
 
 `write_report` looks at what a run's folder holds and shows that: `summary.json`, `metrics.jsonl`, a PRM's
-`held_out.json`, an evaluation's `samples.jsonl`, the settings. A folder whose summary has an `evaluation` with a before
-and an after is a demo, told as one story (`report_demo`). Leaves out anything that would have to be computed anew.
+`held_out.json` and `first_error.json`, an evaluation's `samples.jsonl`, the settings. A folder whose summary has an
+`evaluation` with a before and an after is a demo, told as one story (`report_demo`). Leaves out anything that would
+have to be computed anew.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainer.plots import curves, reliability_plot
+from trainer.plots import curves
 from trainer.problems import load_problems
 from trainer.problems.files import read_models
 from trainer.report_data import TITLES, RunFiles, scalars
 from trainer.report_demo import demo_lead, demo_sections
 from trainer.report_page import Section, duration, figures_table, folded, page, paragraph, side_by_side, table
+from trainer.report_prm import first_error_body, held_out_body
 from trainer.report_programs import KEY, program, steps_of, task
 from trainer.runs import write_text
 from trainer.samples import Sample, program_of
@@ -45,6 +47,7 @@ def _run_sections(files: RunFiles) -> list[Section]:
         Section("Figures", figures_table(scalars(files.summary))) if files.summary else None,
         Section("Curves", side_by_side(metric_curves(files.metrics))) if files.metrics else None,
         Section("On held-out problems", held_out_body(files.held_out)) if files.held_out else None,
+        Section("The first wrong step", first_error_body(files.first_error)) if files.first_error else None,
         Section("Best of n", picks_body(files.summary["picks"])) if files.summary.get("picks") else None,
         _programs(files),
         Section("Settings", settings_body(files)),
@@ -63,24 +66,6 @@ def metric_curves(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
                 curves(TITLES.get(name, name), {name: points}, "epoch" if name.startswith("prm/") else "iteration")
             )
     return panels
-
-
-def held_out_body(reports: Mapping[str, Mapping[str, Any]]) -> str:
-    """A PRM's reliability and its figures by selection of steps."""
-    head = ("steps", "count", "accuracy", "majority", "balanced", "F1 wrong", "F1 right", "ROC AUC", "ECE")
-    rows: dict[bool, list[list[object]]] = {True: [], False: []}
-    for name, report in reports.items():
-        figures = [report[key] for key in ("count", "accuracy", "majority", "balanced_accuracy")]
-        f1 = [report["negative"]["f1"], report["positive"]["f1"]]
-        rows[name.startswith("operator:")].append([name, *figures, *f1, report["roc_auc"], report["ece"]])
-    explained = paragraph(
-        "Each distinct program prefix of a held-out problem counts once. Majority: what always answering the commoner "
-        "label would reach; balanced: the mean accuracy of the two classes. Changed: only the steps that a mutation or "
-        "a refactoring changed."
-    )
-    plot = side_by_side([reliability_plot("Reliability on held-out steps", reports["all"]["reliability"])])
-    by_operator = folded("By mutation operator", table(head, rows[True])) if rows[True] else ""
-    return explained + table(head, rows[False]) + by_operator + plot
 
 
 def picks_body(picks: Sequence[Mapping[str, Any]]) -> str:

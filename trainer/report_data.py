@@ -44,6 +44,7 @@ class RunFiles:
     config: dict[str, Any]
     environment: dict[str, Any]
     held_out: dict[str, Any]
+    first_error: dict[str, Any]
     metrics: list[dict[str, Any]]
 
     @classmethod
@@ -55,6 +56,7 @@ class RunFiles:
             config=_read_json(folder / "config.json"),
             environment=_read_json(folder / "environment.json"),
             held_out=_read_json(folder / "held_out.json"),
+            first_error=_read_json(folder / "first_error.json"),
             metrics=read_metrics(folder),
         )
 

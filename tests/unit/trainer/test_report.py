@@ -87,6 +87,24 @@ def test_a_prm_has_its_reliability_and_its_table(tmp_path: Path) -> None:
     assert "Reliability on held-out steps" in text and "operator:swap" in text
 
 
+def test_a_prm_says_how_well_it_finds_the_first_wrong_step(tmp_path: Path) -> None:
+    found = {
+        "threshold": 0.33,
+        "wrong": 1430,
+        "right": 462,
+        "accuracy_wrong": 0.25,
+        "accuracy_right": 0.75,
+        "f1": 0.375,
+    }
+    write(tmp_path, "first_error.json", {"at_half": None, "at_validation_threshold": found})
+    text = read(tmp_path)
+    assert "ProcessBench" in text and "validation threshold" in text and "at half" not in text
+    assert all(f">{figure}</td>" in text for figure in ("0.330", "0.250", "1,430", "0.750", "462", "0.375"))
+
+    write(tmp_path, "first_error.json", {"at_half": None})
+    assert "nothing can be said" in read(tmp_path)
+
+
 def test_an_evaluation_shows_programs_by_line_and_escapes_them(tmp_path: Path) -> None:
     code = "def f(xs):\n    return xs < '<script>'\n"
     sample = Sample(
