@@ -18,6 +18,7 @@ from trainer.report_demo import demo_lead, demo_sections
 from trainer.report_page import Section, duration, figures_table, folded, page, paragraph, side_by_side, table
 from trainer.report_prm import first_error_body, held_out_body
 from trainer.report_programs import KEY, program, steps_of, task
+from trainer.report_signs import signs_body
 from trainer.runs import write_text
 from trainer.samples import Sample, program_of
 
@@ -45,6 +46,7 @@ def _lead(files: RunFiles) -> str:
 def _run_sections(files: RunFiles) -> list[Section]:
     sections = [
         Section("Figures", figures_table(scalars(files.summary))) if files.summary else None,
+        Section("Signs of failure", signs_body(files.metrics, files.config)) if files.is_ppo else None,
         Section("Curves", side_by_side(metric_curves(files.metrics))) if files.metrics else None,
         Section("On held-out problems", held_out_body(files.held_out)) if files.held_out else None,
         Section("The first wrong step", first_error_body(files.first_error)) if files.first_error else None,

@@ -72,6 +72,11 @@ class RunFiles:
         return next((name for mark, name in marks.items() if mark in self.summary), "A run")
 
     @property
+    def is_ppo(self) -> bool:
+        """Whether its metrics are those of PPO."""
+        return any("objective/kl" in line for line in self.metrics)
+
+    @property
     def machine(self) -> str:
         """On what it ran."""
         cores = self.environment.get("cores", self.environment.get("cpus"))

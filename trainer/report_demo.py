@@ -20,6 +20,7 @@ from trainer.report_page import (
     table,
 )
 from trainer.report_programs import KEY, program, shown_steps, task
+from trainer.report_signs import signs_body
 
 _PPO_CURVES = (
     "objective/scores",
@@ -154,7 +155,8 @@ def _ppo(files: RunFiles) -> str:
     keys = ("iterations", "rollouts", "dropped", "score", "kl", "seconds_per_iteration", "reward_wait_share")
     figures = figures_table({key: files.summary["ppo"].get(key) for key in keys})
     panels = [curves(TITLES[name], {name: _points(run, name)}) for name in _PPO_CURVES if _points(run, name)]
-    return figures + side_by_side(panels)
+    signs = signs_body(run.metrics, run.config) if run.metrics else ""
+    return figures + signs + side_by_side(panels)
 
 
 def _evaluation(evaluation: Mapping[str, Any]) -> str:

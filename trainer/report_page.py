@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 _STYLE_FILE = Path(__file__).parent / "report.css"
 
@@ -19,6 +19,19 @@ class Section:
 
     title: str
     body: str
+
+
+class Marked(str):
+    """Text of a cell that the style shows in a way of its own: `mark` is a class of `report.css`."""
+
+    __slots__ = ("mark",)
+    mark: str
+
+    def __new__(cls, text: str, mark: str) -> Self:
+        """`text`, to be shown as `mark`."""
+        marked = super().__new__(cls, text)
+        marked.mark = mark
+        return marked
 
 
 def page(title: str, lead: str, sections: Sequence[Section]) -> str:
@@ -113,5 +126,7 @@ def _cells(values: Sequence[object]) -> str:
 
 
 def _kind(value: object) -> str:
+    if isinstance(value, Marked):
+        return f" class={value.mark}"
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return " class=n" if is_number or value is None else ""

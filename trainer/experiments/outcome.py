@@ -42,10 +42,11 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """One run: its curve over iterations and where it ended."""
+    """One run: its curve over iterations and where it ended; `settings` are PPO's by name."""
 
     arm: str
     seed: int
+    settings: dict[str, Any]
     metrics: list[dict[str, Any]]
     after: Measured
 
@@ -54,7 +55,7 @@ class Trained:
         """From the run's folder."""
         run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         metrics = read_metrics(folder / "ppo")
-        return cls(run["arm"], run["seed"], metrics, Measured.read(folder / "evaluation"))
+        return cls(run["arm"], run["seed"], run["ppo"], metrics, Measured.read(folder / "evaluation"))
 
     def curve(self, name: str) -> list[float]:
         """A metric at each iteration that has it."""

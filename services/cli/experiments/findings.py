@@ -33,13 +33,17 @@ class Grid:
 
 @dataclass(frozen=True)
 class Findings:
-    """What was asked, what came of it, and the folder that holds both; `plots` is HTML, for the page alone."""
+    """What was asked, what came of it, and the folder that holds both.
+
+    `plots` is HTML, for the page alone, as are the sections `more`, which stand behind the tables.
+    """
 
     title: str
     lead: str
     grids: list[Grid]
     folder: Path
     plots: str = ""
+    more: tuple[Section, ...] = ()
 
 
 def spread(values: Sequence[float | None]) -> Spread | None:
@@ -62,7 +66,8 @@ def write_findings(findings: Findings, config: Any) -> Findings:
     ]
     plots = [Section("Curves", findings.plots)] if findings.plots else []
     settings = Section("Settings", folded("Settings", figures_table(asdict(config))))
-    write_text(findings.folder / "report.html", page(findings.title, findings.lead, [*plots, *sections, settings]))
+    shown_sections = [*plots, *sections, *findings.more, settings]
+    write_text(findings.folder / "report.html", page(findings.title, findings.lead, shown_sections))
     return findings
 
 

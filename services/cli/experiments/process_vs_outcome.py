@@ -10,7 +10,7 @@ done is never done again, so an interrupted experiment goes on.
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
@@ -21,6 +21,7 @@ from services.cli.experiments.findings import Findings, write_findings
 from services.cli.experiments.labels import label_files
 from services.cli.experiments.pool import run_all
 from services.cli.experiments.process_vs_outcome_findings import findings
+from services.cli.experiments.shown_programs import programs_body
 from services.cli.ports import free_ports
 from services.cli.running import running
 from services.cli.stack import Stack
@@ -31,6 +32,9 @@ from trainer.experiments.arms import ARMS
 from trainer.experiments.outcome import Measured, Trained
 from trainer.prm import PrmConfig
 from trainer.problems import load_problems
+from trainer.report_data import RunFiles
+from trainer.report_page import Section
+from trainer.report_prm import held_out_body
 from trainer.runs import write_text
 from trainer.sft import SftConfig, train_sft
 
@@ -131,8 +135,17 @@ def process_vs_outcome(config: ProcessVsOutcome) -> Findings:
             at_once=config.parallel,
             logs=config.run_dir / "logs",
         )
+        more = _sections(config, runs, judges.urls["scorer"])
     results = [Trained.read(Path(run.folder)) for run in runs]
-    return write_findings(findings(config.run_dir, before, results, rollouts=config.rollouts), config)
+    return write_findings(findings(config.run_dir, before, results, more, rollouts=config.rollouts), config)
+
+
+def _sections(config: ProcessVsOutcome, runs: Sequence[ArmRun], scorer_url: str) -> tuple[Section, ...]:
+    """Programs before PPO and after it, by the first seed's runs, and what the PRM is worth."""
+    after = {run.arm: Path(run.folder) / "evaluation" for run in runs if run.seed == 0}
+    programs = programs_body(config.held_out, {"before": config.run_dir / "before", **after}, scorer_url)
+    prm = held_out_body(RunFiles.read(config.run_dir / "prm").held_out)
+    return Section("Programs before and after", programs), Section("The PRM, on held-out problems", prm)
 
 
 def _settle_plan(config: ProcessVsOutcome) -> None:

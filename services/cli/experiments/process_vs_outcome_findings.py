@@ -6,24 +6,32 @@ from statistics import fmean
 from typing import Any
 
 from services.cli.experiments.findings import Findings, Grid
+from services.cli.experiments.signatures import signature_grids
 from trainer.experiments.outcome import Measured, Trained
 from trainer.experiments.statistics import Estimate, bootstrap, first_at_least, paired, smoothed, spread
 from trainer.plots import Band, bands
-from trainer.report_page import broad
+from trainer.report_page import Section, broad
 
 BASELINE = "outcome"
 _WINDOW = 10  # iterations that a pass rate is the mean of
 
 
-def findings(folder: Path, before: Measured, runs: Sequence[Trained], *, rollouts: int) -> Findings:
-    """Everything that can be said of the runs."""
+def findings(
+    folder: Path, before: Measured, runs: Sequence[Trained], more: tuple[Section, ...] = (), *, rollouts: int
+) -> Findings:
+    """Everything that can be said of the runs; `more` sections stand behind it."""
     arms: dict[str, list[Trained]] = {}
     for run in runs:
         arms.setdefault(run.arm, []).append(run)
-    grids = [_after(before, arms), _differences(arms), _efficiency(arms, rollouts), _signatures(arms)]
-    return Findings(
-        "Process against outcome", _lead(before, arms, rollouts), grids, folder, plots=_plots(arms, rollouts)
-    )
+    grids = [
+        _after(before, arms),
+        _differences(arms),
+        _efficiency(arms, rollouts),
+        _signatures(arms),
+        *signature_grids(before, arms),
+    ]
+    lead, plots = _lead(before, arms, rollouts), _plots(arms, rollouts)
+    return Findings("Process against outcome", lead, grids, folder, plots, more)
 
 
 def _after(before: Measured, arms: Mapping[str, Sequence[Trained]]) -> Grid:
@@ -94,7 +102,7 @@ def _signatures(arms: Mapping[str, Sequence[Trained]]) -> Grid:
         rows.append([arm, *ended, fmean(run.after.lines for run in runs), fmean(run.after.distinct for run in runs)])
     head = ("arm", *names, "lines", "distinct programs")
     note = "Means of the last tenth of the iterations; lines and the share of distinct programs on the held-out tasks."
-    return Grid("Signs of failure", head, rows, note)
+    return Grid("How the runs went", head, rows, note)
 
 
 def _lead(before: Measured, arms: Mapping[str, Sequence[Trained]], rollouts: int) -> str:

@@ -43,7 +43,10 @@ def test_arms_are_run_and_added_and_a_plan_is_kept(linewise: Callable, tmp_path:
     assert [row["arm"] for row in figures["Where the arms end"]] == ["before", "outcome", "process"]
     assert {row["arm"] for row in figures["Against outcome"]} == {"process"}
     page = (tmp_path / "run" / "report.html").read_text()
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 3
+    assert "Programs before and after" in page and "Reliability on held-out steps" in page
+    verdicts = {row["sign"]: row for row in figures["Failure signatures"]}
+    assert verdicts["no rewards"] == {"sign": "no rewards", "outcome": "ok", "process": "ok"}
     assert not re.search(r'(src|href)="https?:', page)
     assert all(line["rewards/no_answer"] == 0 for line in _metrics(runs / "process-0" / "ppo"))
 

@@ -78,6 +78,7 @@ def test_every_logged_metric_has_a_curve(tmp_path: Path) -> None:
     assert text.count("<figure>") == 2
     assert "KL to the reference" in text and "odd/metric" in text
     assert "A policy trained by PPO, 1 min 15 s" in text
+    assert "<td class=ok>ok</td><td>4.5 nats a program at the end; without a target more than 5 is much</td>" in text
 
 
 def test_a_prm_has_its_reliability_and_its_table(tmp_path: Path) -> None:
