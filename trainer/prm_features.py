@@ -79,8 +79,9 @@ def _listening(model: Any, depths: Sequence[int], hear: Any) -> Iterator[None]:
 
 
 def _fingerprint(model: Any) -> str:
-    """A name for the weights that hidden states depend on: the classifier is not among them."""
-    digest = hashlib.sha256(json.dumps(model.config.to_dict(), sort_keys=True, default=str).encode())
+    """A name for the weights that hidden states depend on, wherever they lie: the classifier is not among them."""
+    config = {name: value for name, value in model.config.to_dict().items() if name != "_name_or_path"}
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
     for name, weights in model.base_model.state_dict().items():
         digest.update(name.encode())
         digest.update(weights.detach().cpu().contiguous().view(torch.uint8).numpy().data)

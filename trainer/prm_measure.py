@@ -7,9 +7,10 @@ from pathlib import Path
 from sklearn.metrics import roc_auc_score
 from transformers import AutoConfig
 
-from services.contracts import LabelRecord, Segment, Verdict
+from services.contracts import AggregateForm, LabelRecord, Segment, Verdict
 from services.contracts.prm_checkpoint import Conventions
 from services.contracts.prm_layout import InputTooLongError
+from trainer.best_of_n import aggregated
 from trainer.classification import Report
 from trainer.prm_config import PrmConfig
 from trainer.prm_data import read_labels, split_by_problem
@@ -29,24 +30,26 @@ def measure_steps(checkpoint: Path, config: PrmConfig) -> dict[str, Report]:
     return held_out_reports(score_steps(backbone, part.packs, config.batch_tokens), temperature)
 
 
-def program_auc(checkpoint: Path, config: PrmConfig, segment: Segment) -> float | None:
-    """How well the lowest score of a whole program, cut by `segment`, tells right programs from wrong ones: ROC-AUC.
+def program_auc(
+    checkpoint: Path, config: PrmConfig, segment: Segment, form: AggregateForm = AggregateForm.MIN
+) -> float | None:
+    """How well the scores of a whole program, cut by `segment`, tell right programs from wrong ones: ROC-AUC.
 
-    The programs are those of the held-out problems in `config.labels`, some 400 of them, the same for every PRM; None
-    where all are right, or all wrong.
+    By the lowest score, unless another `form` is given. The programs are those of the held-out problems in
+    `config.labels`, some 400 of them, the same for every PRM; None where all are right, or all wrong.
     """
     backbone, temperature = _load(checkpoint)
     records = split_by_problem(read_labels(config.labels), config.held_out, config.validation).held_out
     programs = {(record.prompt, record.code): record for record in records if _is_right(record) is not None}
     chosen = random.Random(0).sample(sorted(programs), min(_PROGRAMS, len(programs)))
-    lowest: list[float] = []
+    judged: list[float] = []
     right: list[bool] = []
     for prompt, code in chosen:
         with suppress(InputTooLongError):
             scores = score_program(backbone, prompt, code, segment, temperature)
-            lowest.append(min(score for score in scores if score is not None))
+            judged.append(aggregated(form, [score for score in scores if score is not None]))
             right.append(bool(_is_right(programs[prompt, code])))
-    return float(roc_auc_score(right, lowest)) if len(set(right)) == 2 else None
+    return float(roc_auc_score(right, judged)) if len(set(right)) == 2 else None
 
 
 def _is_right(record: LabelRecord) -> bool | None:

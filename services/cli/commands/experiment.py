@@ -49,7 +49,14 @@ _STEP_BOUNDARIES = LazyCommand(
     config_class="StepBoundaries",
     function="step_boundaries",
 )
-
+_CONVERGENCE = LazyCommand(
+    name="convergence",
+    help="Does a PRM learn sooner than an outcome reward model, taught by the same programs?",
+    epilog="Example:  linewise experiment convergence --problems mbpp:601-974 --shares 0.1 --shares 0.3 --shares 1",
+    module="services.cli.experiments.convergence",
+    config_class="Convergence",
+    function="convergence",
+)
 _PROCESS_VS_OUTCOME = LazyCommand(
     name="process-vs-outcome",
     help="Does a reward at every line train a policy further than one at the end?",
@@ -65,6 +72,7 @@ _COMMANDS = (
     _TEST_COUNT,
     _TEACHER_AGREEMENT,
     _STEP_BOUNDARIES,
+    _CONVERGENCE,
     _PROCESS_VS_OUTCOME,
 )
 

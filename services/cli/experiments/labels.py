@@ -18,7 +18,7 @@ def label_files(folder: Path, requests: Mapping[str, JobRequest]) -> dict[str, P
         FailedError: a job did not succeed.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    files = {name: folder / f"{name}-{_digest(request)}.jsonl" for name, request in requests.items()}
+    files = {name: label_file(folder, name, request) for name, request in requests.items()}
     missing = [name for name, file in files.items() if not file.exists()]
     if missing:
         with labeler({}) as url:
@@ -27,12 +27,14 @@ def label_files(folder: Path, requests: Mapping[str, JobRequest]) -> dict[str, P
     return files
 
 
+def label_file(folder: Path, name: str, request: JobRequest) -> Path:
+    """Where the labels of a request lie: another request is another file."""
+    digest = hashlib.sha256(request.model_dump_json().encode()).hexdigest()[:8]
+    return folder / f"{name}-{digest}.jsonl"
+
+
 def _make(url: str, request: JobRequest, file: Path) -> None:
     job = follow(url, request)
     if job.status is not JobStatus.SUCCEEDED:
         raise FailedError(f"the labelling job {job.id} is {job.status}: {job.error or 'no reason given'}.")
     asyncio.run(export(url, job.id, file))
-
-
-def _digest(request: JobRequest) -> str:
-    return hashlib.sha256(request.model_dump_json().encode()).hexdigest()[:8]

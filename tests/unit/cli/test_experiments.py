@@ -7,10 +7,13 @@ import pytest
 
 from services.cli.errors import UsageError
 from services.cli.experiments.arms import PrmExperiment, checkpoint_of, trained
+from services.cli.experiments.convergence import Convergence, convergence
 from services.cli.experiments.findings import Findings, Grid, markdown, spread, write_findings
+from services.cli.experiments.labels import label_file
+from services.cli.experiments.outcome_labels import outcome_labels
 from services.cli.experiments.teacher_agreement import TeacherAgreement, teacher_agreement
 from services.cli.experiments.weaker_tests import killed, relabelled
-from services.contracts import LabelRecord, Origin, StepLabel, split_steps
+from services.contracts import LabelRecord, Origin, StepLabel, Verdict, split_steps
 from trainer.problems.files import write_jsonl
 
 
@@ -32,6 +35,7 @@ def record(problem: str, wrong: int | None, *, stray: str = " + 0") -> LabelReco
             StepLabel(start=step.start, end=step.end, label=label)  # type: ignore[arg-type]
             for step, label in zip(split_steps(code), labels, strict=True)
         ],
+        verdict=Verdict.ACCEPTED if wrong is None else Verdict.WRONG_ANSWER,
     )
 
 
@@ -100,3 +104,44 @@ def test_teachers_that_are_files_are_compared_without_any_service(tmp_path: Path
 def test_one_teacher_alone_is_refused() -> None:
     with pytest.raises(UsageError, match="two different"):
         teacher_agreement(TeacherAgreement(teachers=("rules", "rules")))
+
+
+def test_an_outcome_model_is_taught_the_verdict_alone_on_the_last_line_of_code() -> None:
+    right, wrong = record("p/1", None), record("p/1", 1)
+    remark = "# done\n"
+    remarked = right.model_copy(
+        update={
+            "code": right.code + remark,
+            "steps": [*right.steps, StepLabel(start=len(right.code), end=len(right.code + remark) - 1)],
+        }
+    )
+    unknown = right.model_copy(update={"verdict": None})
+    found = list(outcome_labels([right, wrong, remarked, unknown]))
+    assert [[step.label for step in each.steps] for each in found] == [
+        [None, None, 1],
+        [None, None, 0],
+        [None, None, 1, None],
+    ]
+
+
+def test_a_prm_and_an_outcome_model_are_taught_by_the_same_growing_set_of_programs(tmp_path: Path) -> None:
+    config = Convergence(
+        problems="lists:train?count=2", backbone="tiny", epochs=1, seeds=1, shares=(1.0, 0.5), run_dir=tmp_path
+    )
+    file = label_file(tmp_path / "labels", "labels", config.job("convergence"))
+    file.parent.mkdir()
+    write_jsonl(file, RECORDS)
+    figures, soon = convergence(config).grids
+    assert [row[0] for row in figures.rows] == ["PRM", "PRM", "ORM", "ORM"]
+    (half, all_problems), outcome = [row[1] for row in figures.rows[:2]], [row[1] for row in figures.rows[2:]]
+    assert [half, all_problems] == outcome and half == pytest.approx(all_problems / 2, abs=1)
+    assert [row[2] for row in figures.rows] == [3 * row[1] for row in figures.rows], "three programs a problem"
+    assert figures.rows[3][3] == figures.rows[3][2], "a label a program"
+    assert all(0 <= cell.mean <= 1 for row in figures.rows for cell in row[4:])
+    assert [row[0] for row in soon.rows] == ["ROC-AUC of whole programs", "ROC-AUC of steps"]
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").count("<svg") == 2
+
+
+def test_a_share_of_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="above 0"):
+        convergence(Convergence(shares=(0.0, 1.0), run_dir=tmp_path))

@@ -144,6 +144,9 @@ def test_what_is_cached_is_not_computed_again(tokenizer: Any, tmp_path: Path, mo
     again = FeatureCache(backbone, tmp_path).features(packs, [2], "training")
     assert len(passes) == len(packs)
     assert torch.equal(again[2][: len(first[2])], first[2])
+    backbone.model.config._name_or_path = "another/folder"
+    FeatureCache(backbone, tmp_path).features(packs, [2], "training")
+    assert len(passes) == len(packs), "a copy of the weights has the same features"
     with torch.no_grad():
         backbone.model.get_input_embeddings().weight += 1
     FeatureCache(backbone, tmp_path).features(packs, [2], "training")
