@@ -58,14 +58,9 @@ class _Change:
 
     @property
     def surely(self) -> int:
-        """1 where it rose by more than two standard errors, -1 where it fell by as much, else 0."""
-        return int(math.copysign(1, self.errors)) if abs(self.errors) > 2 else 0
-
-    @property
-    def errors(self) -> float:
-        """The change in standard errors, with its sign."""
+        """1 where it rose beyond doubt, by more than two standard errors, -1 where it fell so, else 0."""
         difference = self.end - self.start
-        return difference / self.error if self.error else math.copysign(math.inf, difference) if difference else 0.0
+        return int(math.copysign(1, difference)) if abs(difference) > 2 * self.error else 0
 
     @property
     def factor(self) -> float:
@@ -147,7 +142,9 @@ def _pass_rate(curves: _Curves, _settings: Mapping[str, Any]) -> _Judged:
     change = curves.change("rewards/accepted")
     if change is None:
         return _TOO_SHORT
-    return _above(-change.errors, 2, 3), f"{change}, {change.errors:+.1f} standard errors"
+    if change.surely >= 0:
+        return Health.OK, str(change)
+    return (Health.FAILING if change.factor < 0.5 else Health.WATCH), str(change)
 
 
 def _length(curves: _Curves, _settings: Mapping[str, Any]) -> _Judged:

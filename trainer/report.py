@@ -16,7 +16,7 @@ from trainer.problems.files import read_models
 from trainer.report_data import TITLES, RunFiles, scalars
 from trainer.report_demo import demo_lead, demo_sections
 from trainer.report_page import Section, duration, figures_table, folded, page, paragraph, side_by_side, table
-from trainer.report_prm import first_error_body, held_out_body
+from trainer.report_prm import first_error_body, held_out_body, probe_curves
 from trainer.report_programs import KEY, program, steps_of, task
 from trainer.report_signs import signs_body
 from trainer.runs import write_text
@@ -47,7 +47,7 @@ def _run_sections(files: RunFiles) -> list[Section]:
     sections = [
         Section("Figures", figures_table(scalars(files.summary))) if files.summary else None,
         Section("Signs of failure", signs_body(files.metrics, files.config)) if files.is_ppo else None,
-        Section("Curves", side_by_side(metric_curves(files.metrics))) if files.metrics else None,
+        _curves(files),
         Section("On held-out problems", held_out_body(files.held_out)) if files.held_out else None,
         Section("The first wrong step", first_error_body(files.first_error)) if files.first_error else None,
         Section("Best of n", picks_body(files.summary["picks"])) if files.summary.get("picks") else None,
@@ -55,6 +55,13 @@ def _run_sections(files: RunFiles) -> list[Section]:
         Section("Settings", settings_body(files)),
     ]
     return [section for section in sections if section]
+
+
+def _curves(files: RunFiles) -> Section | None:
+    if not files.metrics:
+        return None
+    panels = probe_curves(files.metrics) if "prm/layers" in files.metrics[0] else metric_curves(files.metrics)
+    return Section("Curves", side_by_side(panels))
 
 
 def metric_curves(metrics: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -1,10 +1,22 @@
 """A process reward model in a report: what its scores are worth, and how well they find the first wrong step."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trainer.plots import reliability_plot
+from trainer.plots import curves, reliability_plot
+from trainer.report_data import TITLES
 from trainer.report_page import folded, paragraph, side_by_side, table
+
+
+def probe_curves(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What validation said of each classifier on a frozen backbone: a line for each penalty, over the layers kept."""
+    panels = []
+    for name in ("prm/validation_loss", "prm/validation_accuracy"):
+        lines: dict[str, list[tuple[float, float]]] = {}
+        for line in metrics:
+            lines.setdefault(f"C = {line['prm/penalty']:g}", []).append((line["prm/layers"], line[name]))
+        panels.append(curves(TITLES[name], lines, "layers kept"))
+    return panels
 
 
 def held_out_body(reports: Mapping[str, Mapping[str, Any]]) -> str:

@@ -21,7 +21,7 @@ SOUND: Mapping[str, Callable[[int], float]] = {
     "rewards/no_answer": lambda at: 0,
 }
 FAILING: Mapping[str, tuple[str, Callable[[int], float]]] = {
-    "pass rate": ("rewards/accepted", lambda at: 0.3 - at / 200),
+    "pass rate": ("rewards/accepted", lambda at: 0.3 - at / 120),
     "length": ("rollout/tokens", lambda at: 60 + 2 * at),
     "KL": ("objective/kl", lambda at: at / 2),
     "entropy": ("objective/entropy", lambda at: 0.1 / (1 + at)),
@@ -60,6 +60,10 @@ def test_a_reward_that_rises_alone_is_watched_and_one_that_costs_success_fails()
     assert verdicts(run(**{"rewards/accepted": lambda at: 0.1 + at % 2 / 50}))[name] is Health.WATCH
     assert verdicts(run(**{"rewards/accepted": lambda at: 0.3 - at / 200}))[name] is Health.FAILING
     assert verdicts(run(**{"objective/scores": lambda at: 0.2}))[name] is Health.OK
+
+
+def test_a_pass_rate_that_falls_a_little_is_watched() -> None:
+    assert verdicts(run(**{"rewards/accepted": lambda at: 0.3 - at / 200}))["pass rate"] is Health.WATCH
 
 
 def test_a_change_within_the_noise_is_no_sign() -> None:

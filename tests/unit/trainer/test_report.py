@@ -88,6 +88,16 @@ def test_a_prm_has_its_reliability_and_its_table(tmp_path: Path) -> None:
     assert "Reliability on held-out steps" in text and "operator:swap" in text
 
 
+def test_classifiers_on_a_frozen_backbone_are_shown_by_layer_and_penalty(tmp_path: Path) -> None:
+    figures = {"prm/validation_loss": 0.5, "prm/validation_accuracy": 0.75}
+    lines = [{"prm/layers": layers, "prm/penalty": penalty, **figures} for layers in (2, 4) for penalty in (0.01, 0.1)]
+    text = "".join(json.dumps({"iteration": at, **line}) + "\n" for at, line in enumerate(lines, start=1))
+    (tmp_path / "metrics.jsonl").write_text(text)
+    page = read(tmp_path)
+    assert page.count("<figure>") == 2
+    assert "layers kept" in page and "C = 0.01" in page and "C = 0.1" in page
+
+
 def test_a_prm_says_how_well_it_finds_the_first_wrong_step(tmp_path: Path) -> None:
     found = {
         "threshold": 0.33,
