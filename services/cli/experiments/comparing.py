@@ -26,8 +26,8 @@ def compare_arms(config: PrmExperiment, folder: Path, arms: Mapping[str, Path], 
     """PRMs of all seeds on each arm's labels, and what they say of the held-out steps in `truth`."""
     rows = [[name, *map(spread, _figures(config, folder, name, labels, truth))] for name, labels in arms.items()]
     note = (
-        f"Mean and standard deviation of {config.seeds} PRMs an arm, all measured on the labels of the strongest tests "
-        "on the same held-out problems; each distinct program prefix counts once."
+        f"Mean and standard deviation of an arm's PRMs (seeds: {config.seeds}), all measured on the labels of the "
+        "strongest tests on the same held-out problems; each distinct program prefix counts once."
     )
     return Grid("What PRMs learn from them", HEAD, rows, note)
 
