@@ -1,16 +1,18 @@
 """Each service at twice what it can do, for a minute: what it answers, how long that takes, what memory it takes.
 
-    python benchmarks/load.py executor|scorer|labeler [--model DIR] [--seconds 60]
+    python benchmarks/load.py executor|scorer|labeler [--seconds 60]
 
-The service runs as `linewise up` starts it, on loopback; queues are short, so that being too much comes soon. Its
-capacity is measured first (32 connections that ask again as soon as they are answered, 5 s); then requests are sent at
-twice that rate, whatever comes back, over at most 512 connections; what none was free for is `held back`. Asserted:
-nothing but 200, 429 and 503; p99 of the accepted below 10 s; memory of the whole flat; answers as before within 5 s.
-Client, service and its children share the machine's cores, so the capacity is that of them together.
+The service runs as `linewise up` starts it, on loopback, with a PRM of the demo's size; queues are short, so that being
+too much comes soon. Its capacity is measured first (32 connections that ask again as soon as they are answered, 5 s);
+then requests are sent at twice that rate, whatever comes back, over at most 512 connections; what none was free for is
+`held_back`. Asserted: nothing but 200, 429 and 503; p99 of the accepted below 10 s; memory of the whole flat; answers
+as before within 5 s. Client, service and its children share the machine's cores, so the capacity is that of them
+together; `clients_cores` is what the client takes of them.
 """
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import signal
@@ -23,6 +25,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from footprint import resident_bytes
+from scorer_work import make_checkpoint, make_requests
 
 from services.cli.ports import free_ports
 
@@ -81,30 +86,29 @@ class Connection:
             return 0
 
 
-async def closed_loop(port: int, service: str, seconds: float) -> float:
+async def closed_loop(port: int, service: str, seconds: float, numbers: Iterator[int]) -> float:
     """Requests answered with 200 a second, by CLOSED connections that never rest."""
     path, body = ASKED[service]
     tally, until = Tally(), time.monotonic() + seconds
 
-    async def keep_asking(first: int) -> None:
-        connection, number = Connection(port), first
+    async def keep_asking() -> None:
+        connection = Connection(port)
         while time.monotonic() < until:
-            tally.statuses[await connection.ask(path, body(number))] += 1
-            number += CLOSED
+            tally.statuses[await connection.ask(path, body(next(numbers)))] += 1
 
-    await asyncio.gather(*(keep_asking(-number) for number in range(CLOSED)))
+    await asyncio.gather(*(keep_asking() for _ in range(CLOSED)))
     return tally.statuses[200] / seconds
 
 
-async def open_loop(port: int, service: str, rate: float, seconds: float) -> Tally:
+async def open_loop(port: int, service: str, rate: float, seconds: float, numbers: Iterator[int]) -> Tally:
     """`rate` requests a second, whatever comes back."""
     path, body = ASKED[service]
     tally, free, begun = Tally(), [Connection(port) for _ in range(CONNECTIONS)], time.monotonic()
     under_way: set[asyncio.Task[None]] = set()
 
-    async def ask(connection: Connection, number: int) -> None:
+    async def ask(connection: Connection) -> None:
         started = time.monotonic()
-        status = await connection.ask(path, body(number))
+        status = await connection.ask(path, body(next(numbers)))
         tally.statuses[status] += 1
         if status == 200:
             tally.accepted_s.append(time.monotonic() - started)
@@ -117,58 +121,38 @@ async def open_loop(port: int, service: str, rate: float, seconds: float) -> Tal
             if not free:
                 tally.held_back += 1
                 continue
-            under_way.add(task := asyncio.create_task(ask(free.pop(), sent)))
+            under_way.add(task := asyncio.create_task(ask(free.pop())))
             task.add_done_callback(under_way.discard)
         await asyncio.sleep(0.005)
     await asyncio.gather(*under_way)
     return tally
 
 
-async def recovery(port: int, service: str) -> float:
+async def recovery(port: int, service: str, numbers: Iterator[int]) -> float:
     """Seconds until ten requests one after another are answered with 200."""
     path, body = ASKED[service]
     connection, begun, good = Connection(port), time.monotonic(), 0
     while good < 10:
-        good = good + 1 if await connection.ask(path, body(-1_000_000 - good)) == 200 else 0
+        good = good + 1 if await connection.ask(path, body(next(numbers))) == 200 else 0
     return time.monotonic() - begun
-
-
-def resident(root: int) -> int:
-    """Bytes that a process and all below it hold, each page counted for each that shares it."""
-    children: dict[int, list[int]] = {}
-    pages: dict[int, int] = {}
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
-            pages[int(path.name)] = int((path / "statm").read_text().split()[1])
-            children.setdefault(parent, []).append(int(path.name))
-        except OSError:
-            continue
-    below, found = [root], 0
-    while below:
-        process = below.pop()
-        found += pages.get(process, 0)
-        below += children.get(process, [])
-    return found * os.sysconf("SC_PAGE_SIZE")
 
 
 async def sampled_memory(root: int, into: list[int]) -> None:
     while True:
-        into.append(await asyncio.to_thread(resident, root))
+        into.append(await asyncio.to_thread(resident_bytes, root))
         await asyncio.sleep(2)
 
 
 @contextmanager
-def running(model: str | None, environment: dict[str, str], workers: int = 1) -> Iterator[tuple[dict[str, int], int]]:
+def running(model: Path, environment: dict[str, str], workers: int = 1) -> Iterator[tuple[dict[str, int], int]]:
     """`linewise up`, ready; yields the services' ports and the supervisor's process id."""
     ports = dict(zip(ASKED, free_ports(3), strict=True))
     with tempfile.TemporaryDirectory(prefix="lw-") as folder:
-        command = [sys.executable, "-P", "-m", "services.cli", "up", "--concurrency", str(workers)]
+        command = [sys.executable, "-P", "-m", "services.cli", "up", "--model", str(model)]
+        command += ["--concurrency", str(workers)]
         command += [part for name, port in ports.items() for part in (f"--{name}-port", str(port))]
         environment = os.environ | environment | {"LINEWISE_DATA_DIR": folder, "LINEWISE_LOG_LEVEL": "WARNING"}
-        process = subprocess.Popen(
-            [*command, *(["--model", model] if model else [])], env=environment, stdout=subprocess.PIPE, text=True
-        )
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         try:
             assert process.stdout is not None
             assert "Linewise is up" in process.stdout.readline()
@@ -179,22 +163,26 @@ def running(model: str | None, environment: dict[str, str], workers: int = 1) ->
 
 
 async def measure(service: str, port: int, root: int, seconds: float) -> dict[str, object]:
-    await closed_loop(port, service, 2)
-    capacity = await closed_loop(port, service, 5)
+    numbers = itertools.count()  # no request is asked twice: the scorer remembers
+    await closed_loop(port, service, 2, numbers)
+    capacity = await closed_loop(port, service, 5, numbers)
     memory: list[int] = []
     sampling = asyncio.create_task(sampled_memory(root, memory))
-    tally = await open_loop(port, service, 2 * capacity, seconds)
+    used_s = time.process_time()
+    tally = await open_loop(port, service, 2 * capacity, seconds, numbers)
+    used_s = time.process_time() - used_s
     sampling.cancel()
-    recovered_s = await recovery(port, service)
+    recovered_s = await recovery(port, service, numbers)
     third = max(1, len(memory) // 3)
     return {
         "service": service,
         "capacity_per_s": round(capacity, 1),
-        "sent_per_s": round((tally.statuses.total() + tally.held_back) / seconds, 1),
+        "offered_per_s": round((tally.statuses.total() + tally.held_back) / seconds, 1),
         "statuses": dict(sorted(tally.statuses.items())),
         "held_back": tally.held_back,
         "accepted_per_s": round(tally.statuses[200] / seconds, 1),
         "accepted_s": {f"p{100 * share:g}": round(tally.p(share), 3) for share in (0.5, 0.99)},
+        "clients_cores": round(used_s / seconds, 2),
         "resident_mb": {"first third": max(memory[:third]) >> 20, "last third": max(memory[-third:]) >> 20},
         "recovered_s": round(recovered_s, 2),
     }
@@ -203,11 +191,12 @@ async def measure(service: str, port: int, root: int, seconds: float) -> dict[st
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("service", choices=sorted(ASKED))
-    parser.add_argument("--model", help="a checkpoint folder; the scorer's measurement needs one")
     parser.add_argument("--seconds", type=float, default=60)
     arguments = parser.parse_args()
-    with running(arguments.model, SHORT_QUEUES) as (ports, root):
-        found = asyncio.run(measure(arguments.service, ports[arguments.service], root, arguments.seconds))
+    with tempfile.TemporaryDirectory() as parent:
+        make_checkpoint(model := Path(parent) / "prm", "demo", make_requests(50, seed=0))
+        with running(model, SHORT_QUEUES) as (ports, root):
+            found = asyncio.run(measure(arguments.service, ports[arguments.service], root, arguments.seconds))
     print(json.dumps(found, indent=2))
     assert set(found["statuses"]) <= ALLOWED, found["statuses"]
     assert found["accepted_s"]["p99"] < 10
