@@ -6,11 +6,13 @@ ARG BASE=python:3.11-slim
 FROM ${BASE} AS build
 WORKDIR /src
 RUN python3 -m venv --without-pip /opt/linewise
-# A layer of its own: the largest and the rarest to change. TORCH_INDEX_URL chooses the build (CPU, CUDA); see docs/deploy.md.
-ARG TORCH_INDEX_URL=""
+# A layer of its own: the largest and the rarest to change. The index says for what torch is built: CPUs, unless told
+# otherwise (docs/deploy.md); empty, pip's own settings decide. What torch needs comes from where all else does.
+ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
 COPY constraints.txt ./
 RUN python3 -m pip --python /opt/linewise/bin/python install --no-cache-dir --constraint constraints.txt \
-      ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} torch
+      --no-deps ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} torch \
+ && python3 -m pip --python /opt/linewise/bin/python install --no-cache-dir --constraint constraints.txt torch
 
 COPY pyproject.toml README.md LICENSE ./
 COPY services services

@@ -2,7 +2,7 @@
 # Builds our four images on that base with podman, pip being told what this machine's pip is told.
 # From the repository's root: docker/dev/build.sh [scorer|executor|labeler|trainer ...]
 #
-# WHEELS   a folder of wheels that pip shall prefer (a CPU build of torch, say); none unless set
+# WHEELS   a folder of wheels that pip shall prefer; with one of torch, PyTorch's index is not asked. None unless set
 # CA       certificates to trust while building; the machine's own
 set -euo pipefail
 export CONTAINERS_CONF=${CONTAINERS_CONF:-$(dirname "$(realpath "$0")")/containers.conf}
@@ -17,6 +17,6 @@ printf '[global]\ncert = /ca.crt\ntimeout = 180\n%s\n' "${WHEELS:+find-links = /
 for name; do
   podman build --format docker --network=host --file "docker/$name.Dockerfile" --tag "localhost/linewise/$name:$version" \
     --volume "$ca:/ca.crt:ro" --volume "$pip:/etc/pip.conf:ro" ${WHEELS:+--volume "$WHEELS:/wheels:ro"} \
-    --build-arg BASE=localhost/python:3.11-slim --build-arg VERSION="$version" \
+    --build-arg BASE=localhost/python:3.11-slim --build-arg VERSION="$version" ${WHEELS:+--build-arg TORCH_INDEX_URL=} \
     --build-arg REVISION="$(git rev-parse HEAD)" .
 done

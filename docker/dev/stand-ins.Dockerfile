@@ -1,6 +1,6 @@
 # Redis, PostgreSQL and Prometheus from Debian, for trying docker-compose.yml where no registry of images can be
 # reached; compose.stand-ins.yml puts it in the place of theirs. From the repository's root, behind base-image.sh:
-#   CONTAINERS_CONF=docker/dev/containers.conf podman build --format docker --network=host \
+#   CONTAINERS_CONF=$PWD/docker/dev/containers.conf podman build --format docker --network=host \
 #     --file docker/dev/stand-ins.Dockerfile --tag localhost/linewise/stand-in docker/dev
 FROM localhost/python:3.11-slim
 RUN apt-get update -q \

@@ -16,6 +16,7 @@ from services.client.endpoints import DEFAULT_URLS
 
 SERVERS = ("scorer", "executor", "labeler")
 IMAGES = (*SERVERS, "trainer")
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 USERS = {"scorer": 10001, "executor": 10002, "labeler": 10003, "trainer": 10004}
 
 
@@ -39,7 +40,16 @@ def test_torch_is_installed_only_where_the_extra_asks_for_it(
 ) -> None:
     asks = any(it.startswith("torch") for it in pyproject["project"]["optional-dependencies"][name])
     assert any(run.endswith(" torch") for run in dockerfiles[name].values("RUN")) is asks
-    assert ('TORCH_INDEX_URL=""' in dockerfiles[name].values("ARG")) is asks
+    assert (f"TORCH_INDEX_URL={CPU_INDEX}" in dockerfiles[name].values("ARG")) is asks
+
+
+def test_compose_builds_for_cpus_unless_told_otherwise_and_for_gpus_from_pypi(compose: dict[str, Any]) -> None:
+    for name in ("scorer", "trainer"):
+        arguments = [compose["services"][service]["build"]["args"] for service in (name, f"{name}-gpu")]
+        assert [it["TORCH_INDEX_URL"] for it in arguments] == [
+            f"${{TORCH_INDEX_URL-{CPU_INDEX}}}",
+            "${TORCH_GPU_INDEX_URL-}",
+        ]
 
 
 @pytest.mark.parametrize("name", IMAGES)
