@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# What CI asks of k8s/ and docker/: every overlay can be built, its objects are what Kubernetes' schemas say, and checkov
-# finds nothing; what it may pass over stands with its reason in k8s/.checkov.yaml or beside the object.
+# What CI asks of k8s/ and docker/: the operator's rules are Prometheus' own, every overlay can be built, its objects are
+# what Kubernetes' schemas say, and checkov finds nothing; what it may pass over stands with its reason in
+# k8s/.checkov.yaml or beside the object.
 # By `make manifests`, which installs the tools.
 set -euo pipefail
 cd "$(dirname "$(realpath "$0")")/.."
 tools=.venv-check/bin
 built=$(mktemp -d)
 trap 'rm -rf "$built"' EXIT
+
+diff k8s/components/monitoring/rules.yaml <(k8s/rules.sh)
 
 for overlay in k8s/overlays/*/; do
   "$tools/kubectl" kustomize "$overlay" > "$built/$(basename "$overlay").yaml"

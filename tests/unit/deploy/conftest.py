@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[3]
 OVERLAY = ROOT / "k8s/overlays/local"
 SOURCES = (ROOT / "k8s/base", ROOT / "k8s/components/network-policies", ROOT / "k8s/components/training", OVERLAY)
 KUBECTL = shutil.which(ROOT / ".venv-check/bin/kubectl") or shutil.which("kubectl")
+NO_KUBECTL = "no kubectl: `make manifests` installs one"
 CONTROLLERS = ("Deployment", "Job")
 NOT_IN_THE_OVERLAY = {"kustomization.yaml", "model-loader.yaml"}
 
@@ -94,10 +95,18 @@ def _files() -> Iterator[dict[str, Any]]:
             yield from (it for it in yaml.safe_load_all(path.read_text()) if isinstance(it, dict) and "kind" in it)
 
 
-def _kustomized() -> list[dict[str, Any]]:
-    done = subprocess.run([str(KUBECTL), "kustomize", str(OVERLAY)], capture_output=True, text=True, timeout=60)
+def _kustomized(overlay: Path) -> list[dict[str, Any]]:
+    done = subprocess.run([str(KUBECTL), "kustomize", str(overlay)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return list(yaml.safe_load_all(done.stdout))
+
+
+@pytest.fixture(scope="session")
+def kustomized() -> Callable[[str], list[dict[str, Any]]]:
+    """Every object of an overlay, as kustomize makes it."""
+    if KUBECTL is None:
+        pytest.skip(NO_KUBECTL)
+    return lambda name: _kustomized(OVERLAY.parent / name)
 
 
 @pytest.fixture(
@@ -106,13 +115,13 @@ def _kustomized() -> list[dict[str, Any]]:
         "files",
         pytest.param(
             "kustomize",
-            marks=pytest.mark.skipif(KUBECTL is None, reason="no kubectl: `make manifests` installs one"),
+            marks=pytest.mark.skipif(KUBECTL is None, reason=NO_KUBECTL),
         ),
     ],
 )
 def manifests(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
     """Every object of the local overlay, its base and components: as the files have them, and as kustomize does."""
-    return list(_files()) if request.param == "files" else _kustomized()
+    return list(_files()) if request.param == "files" else _kustomized(OVERLAY)
 
 
 @pytest.fixture

@@ -1,0 +1,49 @@
+"""k8s/components/monitoring: what a cluster's Prometheus and Grafana are given is what compose's are."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+RULE_FIELDS = {"record", "alert", "expr", "for", "labels", "annotations"}
+GROUP_FIELDS = {"name", "interval", "rules"}
+
+
+def _sources(root: Path) -> dict[str, Any]:
+    files = (root / "docker/observability/rules").glob("*.yml")
+    return {f"linewise-{path.stem}": yaml.safe_load(path.read_text()) for path in files}
+
+
+def test_the_operators_rules_are_prometheus_own(root: Path) -> None:
+    objects = list(yaml.safe_load_all((root / "k8s/components/monitoring/rules.yaml").read_text()))
+    assert {it["metadata"]["name"]: it["spec"] for it in objects} == _sources(root)
+    assert {(it["apiVersion"], it["kind"]) for it in objects} == {("monitoring.coreos.com/v1", "PrometheusRule")}
+
+
+def test_rules_have_the_fields_that_the_operators_schema_knows(root: Path) -> None:
+    groups = [group for source in _sources(root).values() for group in source["groups"]]
+    assert len({group["name"] for group in groups}) == len(groups)
+    for group in groups:
+        assert set(group) <= GROUP_FIELDS
+        for rule in group["rules"]:
+            assert set(rule) <= RULE_FIELDS
+            assert ("record" in rule) is not ("alert" in rule)
+            values = [*rule.get("labels", {}).values(), *rule.get("annotations", {}).values()]
+            assert all(isinstance(it, str) for it in values)
+
+
+@pytest.mark.parametrize("overlay", ["production", "gpu"])
+def test_a_clusters_dashboard_is_the_file_that_compose_shows(overlay: str, root: Path, kustomized: Any) -> None:
+    maps = [it for it in kustomized(overlay) if it["metadata"]["name"] == "linewise-dashboard"]
+    [dashboard] = maps
+    shown = root / "docker/observability/grafana/dashboards/linewise.json"
+    assert json.loads(dashboard["data"]["linewise.json"]) == json.loads(shown.read_text())
+    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert dashboard["metadata"]["namespace"] == "linewise"
+
+
+def test_dashboard_asks_a_datasource_by_the_uid_that_both_sorts_of_grafana_have(root: Path) -> None:
+    provisioned = yaml.safe_load((root / "docker/observability/grafana/datasources/prometheus.yml").read_text())
+    assert [it["uid"] for it in provisioned["datasources"]] == ["prometheus"]
