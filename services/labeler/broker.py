@@ -6,6 +6,7 @@ The database holds the state of jobs, so there is no result backend and a messag
 import asyncio
 import time
 from contextlib import suppress
+from typing import Any
 
 from celery import Celery
 from kombu.exceptions import OperationalError
@@ -70,12 +71,15 @@ def _celery_url(redis_url: str) -> str:
 
 
 class Broker:
-    """Puts labelling tasks into the queue."""
+    """Puts labelling tasks into the queue, and back into it those of workers that have died."""
 
     def __init__(self, settings: LabelerSettings) -> None:
         self._url = settings.redis_url
         self._celery = make_celery(settings)
         self._redis = _connect(settings)
+        self._visibility_timeout_s = settings.visibility_timeout_s
+        self._held: dict[tuple[bytes, float], float] = {}
+        """The tasks in workers' hands, each with the moment that stands in Redis, and since when it has stood there."""
 
     def ping(self) -> None:
         """Raise `BrokerDownError` unless Redis answers."""
@@ -120,6 +124,25 @@ class Broker:
         """
         try:
             return int(self._redis.llen(QUEUE)), int(self._redis.zcard(_UNACKED_INDEX))
+        except (RedisError, OSError) as error:
+            raise BrokerDownError(f"no Redis at {_without_password(self._url)}") from error
+
+    def release_unrenewed(self) -> None:
+        """Have a task given out again whose lease nobody renewed for the visibility timeout, by this process's clock.
+
+        Kombu compares moments that workers' clocks wrote: set back, a clock leaves some that are still to come, and a
+        worker that dies then would keep its tasks until they have come. Call it again and again.
+
+        Raises:
+            BrokerDownError: Redis does not answer.
+        """
+        now = time.monotonic()
+        try:
+            held: Any = self._redis.zrange(_UNACKED_INDEX, 0, -1, withscores=True)
+            self._held = {(tag, moment): self._held.get((tag, moment), now) for tag, moment in held}
+            unrenewed = [tag for (tag, _), since in self._held.items() if now - since > self._visibility_timeout_s]
+            if unrenewed:
+                self._redis.zadd(_UNACKED_INDEX, dict.fromkeys(unrenewed, 0.0), xx=True)
         except (RedisError, OSError) as error:
             raise BrokerDownError(f"no Redis at {_without_password(self._url)}") from error
 

@@ -79,12 +79,15 @@ class JobService:
             self._enqueue(job_id, self._jobs.pending_positions(job_id))
 
     def requeue_lost(self) -> None:
-        """Queue again what is pending while the queue is empty: a Redis that came back without its data has lost it.
+        """Queue again what is in dead hands, and what is pending while the queue is empty.
+
+        A Redis that came back without its data has lost it.
 
         Raises:
             BrokerDownError: Redis does not answer.
             DatabaseAwayError: the database does not.
         """
+        self._broker.release_unrenewed()
         if self._broker.is_empty():
             self.resume()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from services.contracts import Budget
@@ -85,8 +85,7 @@ class QuestionRepository:
             session.execute(delete(TeacherRequestRow).where(TeacherRequestRow.id == request_id))
 
     def _is_asked(self, session: Session, key: str) -> bool:
-        since = datetime.now(UTC) - self._claim
-        query = select(func.count()).where(TeacherRequestRow.key == key, TeacherRequestRow.begun_at > since)
+        query = select(func.count()).where(TeacherRequestRow.key == key, _begun_within(self._claim))
         return bool(session.scalar(query))
 
     def _change(self, request_id: int, **values: object) -> None:
@@ -100,11 +99,16 @@ def _known(session: Session, key: str) -> ModelReply | None:
     return ModelReply(row.text or "", bool(row.complete), row.prompt_tokens, row.completion_tokens) if row else None
 
 
+def _begun_within(time: timedelta) -> ColumnElement[bool]:
+    """In the last `time`; what a clock wrote that was set back since is not yet to come, but long ago."""
+    now = datetime.now(UTC)
+    return TeacherRequestRow.begun_at.between(now - time, now)
+
+
 def _too_many_a_minute(session: Session, teacher: str, budget: Budget) -> bool:
     if budget.requests_per_minute is None:
         return False
-    since = datetime.now(UTC) - _MINUTE
-    query = select(func.count()).where(TeacherRequestRow.teacher == teacher, TeacherRequestRow.begun_at > since)
+    query = select(func.count()).where(TeacherRequestRow.teacher == teacher, _begun_within(_MINUTE))
     return (session.scalar(query) or 0) >= budget.requests_per_minute
 
 

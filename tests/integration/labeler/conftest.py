@@ -212,13 +212,14 @@ def settings(tmp_path: Path, redis_server: RedisServer, executor_url: str) -> La
 
 
 @pytest.fixture
-def start_worker() -> Iterator[Callable[[LabelerSettings], subprocess.Popen[bytes]]]:
-    """Start Celery workers that live until the test ends."""
+def start_worker() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start Celery workers that live until the test ends; variables are added to the environment."""
     with ExitStack() as running:
 
-        def start(settings: LabelerSettings) -> subprocess.Popen[bytes]:
+        def start(settings: LabelerSettings, **variables: str) -> subprocess.Popen[bytes]:
             fields = json.dumps(settings.model_dump(mode="json", exclude={"api_keys"}) | {"log_level": "WARNING"})
-            return running.enter_context(_process([sys.executable, "-c", _WORK, fields], stop=signal.SIGKILL))
+            command, environment = [sys.executable, "-c", _WORK, fields], os.environ | variables
+            return running.enter_context(_process(command, stop=signal.SIGKILL, env=environment))
 
         yield start
 

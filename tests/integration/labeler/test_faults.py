@@ -7,6 +7,8 @@ import os
 import signal
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import httpx
 import pytest
@@ -16,6 +18,7 @@ from services.contracts import JobRequest, JobStatus
 from services.labeler.app import create_app
 
 pytestmark = pytest.mark.slow
+FAKETIME = [str(path) for path in Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")]
 
 
 @dataclass
@@ -40,7 +43,7 @@ async def house(request, settings, executor_server, serve, start_worker):
     settings = settings.model_copy(update=parts)
     worker = start_worker(settings)
     async with LabelerClient(serve(create_app(settings))) as client:
-        yield House(client, redis, executor_server, worker, lambda: start_worker(settings))
+        yield House(client, redis, executor_server, worker, partial(start_worker, settings))
 
 
 @pytest.fixture
@@ -52,10 +55,15 @@ def small_job(problems):
 async def begun(client, request):
     """A job of which something is done and more is not."""
     job = await client.create_job(request)
-    async for event in client.events(job.id):
-        if event.problems.done >= 1:
-            break
+    await done(client, job, 1)
     return job
+
+
+async def done(client, job, problems):
+    """Wait until so many of a job's problems are."""
+    async for event in client.events(job.id):
+        if event.problems.done >= problems:
+            break
 
 
 async def require_halfway(client, job):
@@ -128,6 +136,32 @@ async def test_a_postgresql_that_crashes_and_comes_back(house, small_job, postgr
     postgres.kill(signal.SIGQUIT)
     postgres.start()
     await require_halfway(house.client, job)
+    assert_nothing_lost_and_nothing_doubled(undisturbed, await labels_of(house.client, job))
+
+
+@pytest.mark.parametrize("house", ["one machine"], indirect=True)
+@pytest.mark.skipif(not FAKETIME, reason="libfaketime is not installed (Debian: libfaketime)")
+async def test_a_clock_that_goes_forward_a_day_and_back_and_a_worker_that_dies_then(house, small_job, tmp_path):
+    """The worker's wall clock is what a file says; set back, it has left moments in Redis that are a day away."""
+    undisturbed = await labels_of(house.client, await house.client.create_job(small_job))
+    os.killpg(house.worker.pid, signal.SIGKILL)
+    house.worker.wait()
+    clock = tmp_path / "clock"
+    clock.write_text("+0")
+    jumping = house.start_worker(
+        LD_PRELOAD=FAKETIME[0],
+        FAKETIME_TIMESTAMP_FILE=str(clock),
+        FAKETIME_NO_CACHE="1",
+        FAKETIME_DONT_FAKE_MONOTONIC="1",
+    )
+    job = await begun(house.client, small_job)
+    clock.write_text("+1d")
+    await done(house.client, job, 3)
+    clock.write_text("+0")
+    os.killpg(jumping.pid, signal.SIGKILL)
+    jumping.wait()
+    await require_halfway(house.client, job)
+    house.start_worker()
     assert_nothing_lost_and_nothing_doubled(undisturbed, await labels_of(house.client, job))
 
 

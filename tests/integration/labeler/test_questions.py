@@ -44,6 +44,16 @@ def test_a_rate_holds_for_a_teachers_name_over_all_jobs_and_for_a_minute(databas
     assert questions.claim(second, "openai:m", "d", budget) is Refusal.BUSY
 
 
+def test_what_a_clock_wrote_before_it_was_set_back_a_day_holds_nobody_up(database, questions, new_job):
+    job, budget = new_job(), Budget(requests_per_minute=1)
+    request = questions.claim(job, "openai:m", "a", budget)
+    assert questions.claim(job, "openai:m", "a", Budget()) is Refusal.BUSY
+    with database.write() as session:
+        row = update(TeacherRequestRow).where(TeacherRequestRow.id == request)
+        session.execute(row.values(begun_at=datetime.now(UTC) + timedelta(days=1)))
+    assert isinstance(questions.claim(job, "openai:m", "a", budget), int)
+
+
 def test_a_known_reply_is_given_beyond_any_rate_and_budget(questions, new_job):
     job, budget = new_job(), Budget(requests_per_minute=1, max_requests=1, max_tokens=1)
     request = questions.claim(job, "openai:m", "a", budget)
