@@ -24,6 +24,7 @@ from pathlib import Path
 import torch
 
 from services.contracts import Problem
+from services.tracing import span
 from trainer.budget import Budget, rate_factor
 from trainer.errors import NoRewardsError, SettingsError
 from trainer.judging import RewardSource
@@ -127,7 +128,7 @@ def _iterate(
 ) -> Stats:
     """One iteration, at the share `spent` of the budget: collect, and learn if anything was judged."""
     stats = Stats()
-    with timed(stats, "total"):
+    with span("ppo iteration", iteration=iteration + 1), timed(stats, "total"):
         drawn = draw(problems, config.rollouts // config.samples_per_problem, iteration, config.seed)
         repeated = [problem for problem in drawn for _ in range(config.samples_per_problem)]
         trajectories, rollout_stats = collector.collect(repeated, _derived_seed(config, iteration, "sample"))

@@ -41,6 +41,7 @@ def _demo(
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what an earlier demo left in the folder.")] = False,
 ) -> None:
+    from services import tracing
     from services.cli.console import say, stdout
     from services.cli.data_dir import owned
     from services.cli.demo.elsewhere import service_urls
@@ -48,6 +49,7 @@ def _demo(
     from services.cli.demo.run import run_demo
     from services.cli.demo.table import final_tables
 
+    tracing.configure("linewise-trainer")
     if fresh and run_dir.exists():
         with owned(run_dir):
             shutil.rmtree(run_dir)

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from services.cli.ports import free_ports
 
@@ -71,6 +72,7 @@ def wait_until() -> Any:
 class Told:
     """A span as it was exported."""
 
+    trace: str
     id: str
     parent: str
     name: str
@@ -96,26 +98,35 @@ class Collector(BaseHTTPRequestHandler):
     @classmethod
     def of(cls, trace_id: str) -> list[Told]:
         """The spans of one trace so far."""
+        return [span for span in cls.all() if span.trace == trace_id]
+
+    @classmethod
+    def all(cls) -> list[Told]:
+        """Every span so far."""
         requests = [ExportTraceServiceRequest.FromString(body) for body in list(cls.bodies)]
         return [
             Told(
+                span.trace_id.hex(),
                 span.span_id.hex(),
                 span.parent_span_id.hex(),
                 span.name,
                 next(it.value.string_value for it in group.resource.attributes if it.key == "service.name"),
-                {it.key: it.value.string_value for it in span.attributes},
+                {it.key: _text(it.value) for it in span.attributes},
             )
             for request in requests
             for group in request.resource_spans
             for scope in group.scope_spans
             for span in scope.spans
-            if span.trace_id.hex() == trace_id
         ]
 
     @classmethod
     def said(cls, text: str) -> bool:
         """Whether any span holds `text`."""
         return any(text.encode() in body for body in cls.bodies)
+
+
+def _text(value: AnyValue) -> str:
+    return str(getattr(value, value.WhichOneof("value")))
 
 
 @pytest.fixture(scope="session")

@@ -2,27 +2,15 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
+
+from trainer.policies import new_policy
+from trainer.tokenizers import train_bpe
 
 TRACE, PARENT = "0af7" * 8, "b7ad" * 4
 TRACEPARENT = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
 CODE = "def f(x):\n    return x\n"
-
-_TRAIN = """
-import sys
-from services import tracing
-from services.contracts import Problem
-from trainer.judging import Program
-from trainer.remote import RemoteRewards
-
-tracing.configure("linewise-trainer")
-problem = Problem(id="1", prompt="Say it.", solution=sys.argv[1], tests=["assert f(1) == 1"])
-with RemoteRewards("process+outcome") as rewards, tracing.span("iteration"):
-    [judgement] = rewards.judge([Program(problem=problem, code=sys.argv[1])]).result()
-    assert judgement is not None
-    print(tracing.current_trace_id())
-tracing.flush()
-"""
 
 
 def test_a_job_is_one_trace_from_its_request_to_the_executor(house: Any, collector: Any, wait_until: Any) -> None:
@@ -55,15 +43,26 @@ def test_a_job_is_one_trace_from_its_request_to_the_executor(house: Any, collect
     assert {line["trace_id"] for line in lines if line["message"] == "request"} == {TRACE}
 
 
-def test_a_trainers_iteration_is_one_trace_through_scorer_and_executor(
-    house: Any, collector: Any, wait_until: Any
+def test_each_iteration_of_ppo_is_one_trace_through_scorer_and_executor(
+    house: Any, collector: Any, wait_until: Any, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-c", _TRAIN, CODE]
+    tokenizer = train_bpe([CODE * 9], 280)
+    new_policy("llama", tokenizer, width=16, layers=1, heads=2, inner_width=32, seed=0).save(tmp_path / "policy")
+    command = [sys.executable, "-P", "-m", "services.cli", "train", "ppo", "--policy", str(tmp_path / "policy")]
+    command += ["--run-dir", str(tmp_path / "run"), "--problems", "lists:train?count=8", "--reward", "process+outcome"]
+    command += ["--iterations", "2", "--rollouts", "8", "--max-new-tokens", "12"]
     trained = subprocess.run(command, env=house.environment, capture_output=True, text=True, timeout=120)
     assert trained.returncode == 0, trained.stderr
-    trace = trained.stdout.strip()
-    expected = {"iteration", "judge", "POST scorer", "POST executor", "POST /score/batch", "POST /execute/batch"}
-    wait_until(lambda: expected <= {span.name for span in collector.of(trace)})
+
+    def iterations() -> dict[str, Any]:
+        return {span.attributes["iteration"]: span for span in collector.all() if span.name == "ppo iteration"}
+
+    wait_until(lambda: len(iterations()) == 2)
+    assert {span.service for span in iterations().values()} == {"linewise-trainer"}
+    expected = {"ppo iteration", "judge", "POST scorer", "POST executor", "POST /score/batch", "POST /execute/batch"}
+    for span in iterations().values():
+        wait_until(lambda span=span: expected <= {it.name for it in collector.of(span.trace)})
+        assert {it.parent for it in collector.of(span.trace) if it.name == "judge"} == {span.id}
 
 
 def test_spans_tell_nothing_of_what_was_submitted(house: Any, collector: Any, wait_until: Any) -> None:
