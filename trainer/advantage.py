@@ -3,6 +3,8 @@
 A masked position is skipped as if it were not there: padding, wherever it stands, changes nothing.
 """
 
+from collections.abc import Sequence
+
 import torch
 
 
@@ -42,3 +44,13 @@ def masked_whiten(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """`x` moved and scaled to mean 0 and variance 1 over all real positions of the batch, 0 where `mask` is False."""
     whitened = (x - masked_mean(x, mask)) * torch.rsqrt(masked_variance(x, mask) + 1e-8)
     return torch.where(mask, whitened, 0)
+
+
+def centred_by_group(x: torch.Tensor, mask: torch.Tensor, groups: Sequence[object]) -> torch.Tensor:
+    """`x` less the mean of the real positions of its row's group; `groups` names each row's, equal ones are one."""
+    places = {name: at for at, name in enumerate(dict.fromkeys(groups))}
+    group = torch.tensor([places[name] for name in groups], device=x.device)
+    sums = torch.zeros(len(places), 2, device=x.device, dtype=x.dtype)
+    sums.index_add_(0, group, torch.stack([torch.where(mask, x, 0).sum(dim=1), mask.sum(dim=1).to(x.dtype)], dim=1))
+    means = sums[:, 0] / sums[:, 1].clamp(min=1)
+    return torch.where(mask, x - means[group][:, None], 0)

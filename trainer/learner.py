@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch.nn.utils import clip_grad_norm_
 
-from trainer.advantage import gae, masked_mean, masked_whiten
+from trainer.advantage import centred_by_group, gae, masked_mean, masked_whiten
 from trainer.loss import (
     KlEstimator,
     approx_kl,
@@ -39,6 +39,7 @@ class UpdateSettings:
 
     gamma: float
     lam: float
+    group_baseline: bool
     whiten_advantages: bool
     clip: float
     clip_high: float | None
@@ -217,6 +218,8 @@ class Learner:
 
 def _lessons(batch: Trajectories, settings: UpdateSettings) -> Lessons:
     advantages, returns = gae(batch.rewards, batch.values, batch.mask, settings.gamma, settings.lam)
+    if settings.group_baseline:
+        advantages = centred_by_group(advantages, batch.mask, batch.prompts)
     if settings.whiten_advantages:
         advantages = masked_whiten(advantages, batch.mask)
     known = {field.name: getattr(batch, field.name) for field in fields(batch)}

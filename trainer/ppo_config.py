@@ -25,7 +25,7 @@ class PpoConfig:
     """Where config, metrics and checkpoints go; the policy ends up in `checkpoints/final`."""
     reward: RewardKind = "process"
     """What is rewarded: each step's score, the tests' verdict, both, the scores of accepted programs beside the verdict
-    (gated), or the last step's score (orm)."""
+    (gated), both so that a program earns its verdict in total (settled), or the last step's score (orm)."""
     process_form: ProcessForm = "softmin"
     """What a code step earns: its score (sum), that over their number (mean), the smallest alone (min) or nearly alone
     (softmin), the change since the step before (delta), that of the product of all so far (progress), that product over
@@ -82,6 +82,8 @@ class PpoConfig:
     """Discount."""
     lam: float = 0.95
     """Lambda of the advantage estimation."""
+    group_baseline: bool = False
+    """Take the mean over the programs for one problem off their advantages; wants `samples_per_problem` above 1."""
     whiten_advantages: bool = True
     """Move and scale the advantages of an iteration to mean 0 and variance 1."""
     clip: float = 0.2

@@ -6,6 +6,7 @@
 | outcome | the verdict, at the last token |
 | process+outcome | both, by weight |
 | gated | both, but the process only by an accepted program (ReCode) |
+| settled | both, and at the last token less all that the steps earned: the outcome in total, told line by line |
 | orm | the score of the last step, at the last token: a learnt outcome reward |
 
 | process form | a step earns | a program in total |
@@ -29,7 +30,7 @@ import torch
 
 from services.contracts import Verdict
 
-RewardKind = Literal["process", "outcome", "process+outcome", "gated", "orm"]
+RewardKind = Literal["process", "outcome", "process+outcome", "gated", "settled", "orm"]
 ProcessForm = Literal["sum", "mean", "min", "softmin", "delta", "progress", "share", "clip"]
 OutcomeForm = Literal["binary", "levels", "pass_ratio"]
 

@@ -73,6 +73,8 @@ class RewardForm:
     @property
     def weights(self) -> tuple[float, float]:
         """The weights of process and outcome."""
+        if self.kind == "settled":
+            return 1.0, 1.0
         outcome = {"process": 0.0, "outcome": 1.0, "orm": 1.0}.get(self.kind, self.outcome_weight)
         return 1 - outcome, outcome
 
@@ -112,6 +114,8 @@ def program_reward(
     if form.kind == "gated":
         process_weight *= outcome_reward(judgement)
     steps = process_rewards(judgement, form.process, form.clip_at) if process_weight else ()
+    if form.kind == "settled":
+        last -= sum(step.score for step in steps)
     if form.shuffled:
         steps = _shuffled(steps, seed)
     return ProgramReward(tuple(StepScore(step.end, process_weight * step.score) for step in steps), last)

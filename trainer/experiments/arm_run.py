@@ -15,16 +15,18 @@ from trainer.evaluate import EvaluateConfig, evaluate
 from trainer.experiments.arms import ARMS
 from trainer.ppo import PpoConfig, train_ppo
 from trainer.runs import write_text
+from trainer.success_chance import SuccessChance
 
 
 @dataclass(frozen=True)
 class ArmRun:
-    """What one process does; `ppo` and `evaluation` are settings by name."""
+    """What one process does; `ppo` and `evaluation` are settings by name, `chance` is the file of a `SuccessChance`."""
 
     arm: str
     seed: int
     folder: str
     policy: str
+    chance: str
     ppo: dict[str, Any]
     evaluation: dict[str, Any]
     scorer_url: str
@@ -46,7 +48,7 @@ def work(run: ArmRun) -> None:
     config = PpoConfig(
         policy=run.policy, run_dir=folder / "ppo", seed=run.seed, resume=True, **{**run.ppo, **arm.settings}
     )
-    with arm.source(run.scorer_url, run.executor_url) as source:
+    with arm.source(SuccessChance.load(Path(run.chance)), run.scorer_url, run.executor_url) as source:
         trained = train_ppo(config, source=source)
     evaluate(held_out(run, str(trained.checkpoint), folder / "evaluation"))
 

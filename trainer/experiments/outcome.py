@@ -24,7 +24,7 @@ class Measured:
     @classmethod
     def read(cls, folder: Path) -> Self:
         """From an evaluation's folder."""
-        samples = _samples(folder / "samples.jsonl")
+        samples = read_samples(folder / "samples.jsonl")
         tried: dict[str, list[Sample]] = defaultdict(list)
         for sample in samples:
             if sample.kind != "greedy" and sample.verdict is not None:
@@ -68,5 +68,6 @@ class Trained:
         return sum(tail) / len(tail) if tail else None
 
 
-def _samples(file: Path) -> list[Sample]:
+def read_samples(file: Path) -> list[Sample]:
+    """Every sample of an evaluation's file."""
     return [Sample.model_validate_json(line) for line in file.read_text(encoding="utf-8").splitlines()]

@@ -1,9 +1,10 @@
 """Does a reward at every line train a policy further than one at the end? Arms, seeds, intervals; the paper's claim.
 
-One supervised policy, a PRM from labels of the labeler, then PPO once for each arm and seed: all arms have the same
-policy to start from, the same tasks in the same order, as many rollouts and the same bound on the KL. Everything is
-settled before the first run (`plan.json`); the held-out tasks are looked at once, when a run has ended. A run that is
-done is never done again, so an interrupted experiment goes on.
+One supervised policy, a PRM from labels of the labeler, and the chances of success that its scores mean, by programs
+that the policy wrote; then PPO once for each arm and seed: all arms have the same policy to start from, the same tasks
+in the same order, as many rollouts and the same KL penalty. Everything is settled before the first run (`plan.json`);
+the held-out tasks are looked at once, when a run has ended. A run that is done is never done again, so an interrupted
+experiment goes on.
 
     linewise experiment process-vs-outcome --run-dir runs/process-vs-outcome --seeds 5
 """
@@ -14,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from services.cli.errors import UsageError
 from services.cli.experiments.arms import checkpoint_of, trained
@@ -26,10 +28,10 @@ from services.cli.ports import free_ports
 from services.cli.running import running
 from services.cli.stack import Stack
 from services.contracts import JobRequest
-from trainer.evaluate import evaluate
+from trainer.evaluate import EvaluateConfig, evaluate
 from trainer.experiments.arm_run import ArmRun, held_out
 from trainer.experiments.arms import ARMS
-from trainer.experiments.outcome import Measured, Trained
+from trainer.experiments.outcome import Measured, Trained, read_samples
 from trainer.prm import PrmConfig
 from trainer.problems import load_problems
 from trainer.report_data import RunFiles
@@ -37,6 +39,7 @@ from trainer.report_page import Section
 from trainer.report_prm import held_out_body
 from trainer.runs import write_text
 from trainer.sft import SftConfig, train_sft
+from trainer.success_chance import SuccessChance
 
 _SFT_BATCH = 48
 _OPEN = ("run_dir", "arms", "seeds", "parallel")
@@ -47,15 +50,22 @@ _PPO = (
     "rollouts",
     "samples_per_problem",
     "learning_rate",
+    "minibatch",
+    "policy_epochs",
     "beta",
-    "kl_target",
-    "kl_horizon",
-    "whiten_advantages",
-    "critic_warmup",
-    "value_coefficient",
     "max_new_tokens",
 )
 """Settings that PPO takes over by name."""
+
+_SAME: Mapping[str, Any] = {
+    "group_baseline": True,
+    "value_model": "shared",
+    "value_coefficient": 0.0,
+    "warmup_iterations": 3,
+    "save_every": 10,
+}
+"""Settings of every run. No critic learns: the mean of a task's programs is the baseline, and a head that starts at 0
+and is worth nothing stays there."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +81,7 @@ class ProcessVsOutcome:
     parallel: int = 2
     """Runs at a time, each with one thread."""
     sft_problems: str = "lists:train?count=4000"
-    """What the policy is fine-tuned on: easier tasks than those that PPO sets."""
+    """What the policy is fine-tuned on."""
     sft_iterations: int = 1200
     """Batches of 48 of the fine-tuning: enough to pass 10 to 30 percent of the tasks at temperature 1."""
     label_problems: str = "lists:train?count=800&operations=2-4&seed=11"
@@ -84,29 +94,27 @@ class ProcessVsOutcome:
     """Batches of that."""
     prm_epochs: float = 2.0
     """Passes of the PRM over its labels."""
-    problems: str = "lists:train?count=4000&operations=3-3&seed=2"
-    """The tasks of PPO."""
-    iterations: int = 40
+    chance_problems: str = "lists:train?count=400&operations=2-2&seed=12"
+    """Tasks that the policy is sampled on once, to find out what chance of success the PRM's scores mean."""
+    chance_samples: int = 8
+    """Programs for each of them."""
+    problems: str = "lists:train?count=4000&operations=2-2&seed=2"
+    """The tasks of PPO: such that the policy passes about half of them, or no reward is seen above the noise."""
+    iterations: int = 30
     """Of each run."""
-    rollouts: int = 64
+    rollouts: int = 128
     """Programs an iteration."""
-    samples_per_problem: int = 4
-    """Programs written for one task in an iteration."""
-    learning_rate: float = 1e-4
+    samples_per_problem: int = 8
+    """Programs written for one task in an iteration; their mean is the baseline of each."""
+    learning_rate: float = 2e-4
     """PPO's."""
-    critic_warmup: int = 4
-    """Iterations in which the critic alone learns."""
-    value_coefficient: float = 0.5
-    """Weight of the value's loss."""
-    beta: float = 0.1
-    """Weight of the KL penalty at the start."""
-    kl_target: float | None = 2.0
-    """Nats a program that a controller holds every arm's KL to."""
-    kl_horizon: int = 500
-    """Programs over which it can change the weight by a fifth."""
-    whiten_advantages: bool = True
-    """Move and scale the advantages of an iteration to mean 0 and variance 1: all arms take steps of one size."""
-    held_out: str = "lists:test?count=200&operations=3-3"
+    minibatch: int = 64
+    """Programs a gradient step."""
+    policy_epochs: int = 1
+    """Passes over an iteration's programs."""
+    beta: float = 0.02
+    """Weight of the KL penalty."""
+    held_out: str = "lists:test?count=150&operations=2-2"
     """Tasks whose sequences of operations no training has seen."""
     samples: int = 10
     """Programs for each of them at temperature 1, for pass@1 and pass@10."""
@@ -128,7 +136,8 @@ def process_vs_outcome(config: ProcessVsOutcome) -> Findings:
     prm = _prm(config)
     judges = _judges(config, prm)
     with running(judges):
-        runs = _runs(config, str(policy), judges.urls)
+        chance = _chance(config, str(policy), judges.urls)
+        runs = _runs(config, str(policy), chance, judges.urls)
         before = _before(runs[0], config)
         run_all(
             {f"{run.arm}-{run.seed}": _command(run) for run in runs if not run.finished()},
@@ -219,9 +228,34 @@ def _judges(config: ProcessVsOutcome, prm: Path) -> Stack:
     )
 
 
-def _runs(config: ProcessVsOutcome, policy: str, urls: Mapping[str, str]) -> list[ArmRun]:
+def _chance(config: ProcessVsOutcome, policy: str, urls: Mapping[str, str]) -> Path:
+    """What chance of success the PRM's scores mean where this policy writes, fitted once."""
+    folder = config.run_dir / "chance"
+    file = folder / "chance.json"
+    if not file.exists():
+        evaluate(
+            EvaluateConfig(
+                policy=policy,
+                problems=config.chance_problems,
+                run_dir=folder,
+                n=config.chance_samples,
+                greedy=False,
+                temperature=1.0,
+                max_new_tokens=config.max_new_tokens,
+                with_scores=True,
+                executor_url=urls["executor"],
+                scorer_url=urls["scorer"],
+            )
+        )
+        judged = [sample for sample in read_samples(folder / "samples.jsonl") if sample.verdict is not None]
+        programs = [([score for _, score in sample.scores or ()], sample.passed) for sample in judged]
+        SuccessChance.fit(programs).save(file)
+    return file
+
+
+def _runs(config: ProcessVsOutcome, policy: str, chance: Path, urls: Mapping[str, str]) -> list[ArmRun]:
     """Every run: all arms with one seed before any with the next, so that what is there early can be compared."""
-    ppo = {name: getattr(config, name) for name in _PPO} | {"save_every": 10, "value_model": "shared"}
+    ppo = {**_SAME, **{name: getattr(config, name) for name in _PPO}}
     evaluation = {"problems": config.held_out, "n": config.samples, "max_new_tokens": config.max_new_tokens}
     return [
         ArmRun(
@@ -229,6 +263,7 @@ def _runs(config: ProcessVsOutcome, policy: str, urls: Mapping[str, str]) -> lis
             seed=seed,
             folder=str(config.run_dir / "runs" / f"{arm}-{seed}"),
             policy=policy,
+            chance=str(chance),
             ppo=ppo,
             evaluation=evaluation,
             scorer_url=urls["scorer"],

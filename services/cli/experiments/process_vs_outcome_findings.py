@@ -13,7 +13,8 @@ from trainer.plots import Band, bands
 from trainer.report_page import Section, broad
 
 BASELINE = "outcome"
-_WINDOW = 10  # iterations that a pass rate is the mean of
+_PASSED = "rewards/accepted"
+_SMOOTHED = 1024  # rollouts that a pass rate is the mean of
 
 
 def findings(
@@ -73,16 +74,25 @@ def _differences(arms: Mapping[str, Sequence[Trained]]) -> Grid:
 
 
 def _efficiency(arms: Mapping[str, Sequence[Trained]], rollouts: int) -> Grid:
-    goals = {run.seed: _curve(run)[-1] for run in arms.get(BASELINE, ()) if _curve(run)}
+    window = _window(rollouts)
+    curves = {(arm, run.seed): _curve(run, window) for arm, runs in arms.items() for run in runs}
+    goals = {
+        seed: curve[-1] for (arm, seed), curve in curves.items() if arm == BASELINE and curve and curve[-1] > curve[0]
+    }
     rows: list[list[Any]] = []
-    for arm, runs in arms.items():
-        reached = [_reached(run, goals, rollouts) for run in runs if run.seed in goals]
-        known = [each for each in reached if each is not None]
-        rows.append([arm, f"{len(known)} of {len(reached)}", fmean(known) if known else None])
-    head = ("arm", "seeds that reach it", "rollouts, mean of those")
+    for arm in arms:
+        reached = [
+            first_at_least(curve, goals[seed])
+            for (name, seed), curve in curves.items()
+            if name == arm and seed in goals
+        ]
+        later = [(at + window) * rollouts for at in reached if at]
+        rows.append([arm, len(reached), reached.count(0), len(later), fmean(later) if later else None])
+    head = ("arm", "seeds", "there from the start", "reach it later", "rollouts, mean of the latter")
     note = (
-        f"Rollouts until the pass rate on the tasks of PPO, mean of {_WINDOW} iterations, first reaches what the same "
-        f"seed's {BASELINE} run ended with. Every task is new when it is tried."
+        f"Rollouts until the pass rate on the tasks of PPO, mean of the last {window * rollouts} rollouts, first "
+        f"reaches what the same seed's {BASELINE} run ended with. A seed whose {BASELINE} run ended no higher than it "
+        "began has no such goal. Every task is new when it is tried."
     )
     return Grid(f"How soon they reach {BASELINE}'s end", head, rows, note)
 
@@ -116,7 +126,7 @@ def _lead(before: Measured, arms: Mapping[str, Sequence[Trained]], rollouts: int
 def _plots(arms: Mapping[str, Sequence[Trained]], rollouts: int) -> str:
     """Pass rate and KL over the rollouts, the mean over seeds with its interval."""
     drawn = {
-        f"Share of rollouts that pass, mean of {_WINDOW} iterations": ("rewards/accepted", "pass rate"),
+        f"Share of rollouts that pass, mean of the last {_window(rollouts) * rollouts}": (_PASSED, "pass rate"),
         "KL to the policy at the start": ("objective/kl", "nats a program"),
     }
     return broad(
@@ -126,23 +136,23 @@ def _plots(arms: Mapping[str, Sequence[Trained]], rollouts: int) -> str:
 
 
 def _band(runs: Sequence[Trained], metric: str, rollouts: int) -> Band:
-    lines = [smoothed(run.curve(metric), _WINDOW) for run in runs]
+    window = min(_window(rollouts), *(len(run.metrics) for run in runs))
+    lines = [_curve(run, window, metric) for run in runs]
     points = []
-    for iterations, values in enumerate(zip(*lines, strict=False), start=1):
-        if iterations >= min(_WINDOW, len(lines[0])):
-            estimate = bootstrap([[value] for value in values], resamples=400)
-            points.append((iterations * rollouts, estimate.mean, estimate.low, estimate.high))
+    for at, values in enumerate(zip(*lines, strict=False)):
+        estimate = bootstrap([[value] for value in values], resamples=400)
+        points.append(((at + window) * rollouts, estimate.mean, estimate.low, estimate.high))
     return points
 
 
-def _reached(run: Trained, goals: Mapping[int, float], rollouts: int) -> int | None:
-    at = first_at_least(_curve(run), goals[run.seed])
-    return None if at is None else (at + _WINDOW) * rollouts
+def _window(rollouts: int) -> int:
+    """The iterations that a smoothed figure is the mean of."""
+    return max(1, round(_SMOOTHED / rollouts))
 
 
-def _curve(run: Trained) -> list[float]:
-    """The pass rate over the last iterations, from the first that has as many behind it as a mean wants."""
-    return smoothed(run.curve("rewards/accepted"), _WINDOW)[_WINDOW - 1 :]
+def _curve(run: Trained, window: int, metric: str = _PASSED) -> list[float]:
+    """A metric's mean over the last `window` iterations, from the first that has as many behind it."""
+    return smoothed(run.curve(metric), window)[window - 1 :]
 
 
 def _one(values: Sequence[float]) -> str:

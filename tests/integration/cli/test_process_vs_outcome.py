@@ -13,6 +13,8 @@ SMALL = {
     "--language-problems": "lists:train?count=40&operations=1-1",
     "--language-iterations": "4",
     "--prm-epochs": "1",
+    "--chance-problems": "lists:train?count=8&operations=1-1",
+    "--chance-samples": "1",
     "--problems": "lists:train?count=8&operations=1-1",
     "--iterations": "2",
     "--rollouts": "8",

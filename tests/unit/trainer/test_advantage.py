@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.advantage import gae, masked_mean, masked_variance, masked_whiten
+from trainer.advantage import centred_by_group, gae, masked_mean, masked_variance, masked_whiten
 
 numbers = st.floats(-5, 5, width=32)
 
@@ -89,3 +89,10 @@ def test_whitening_forgets_scale_and_shift(values: list[int], scale: float, shif
 @pytest.mark.parametrize("values", [[2.0], [2.0, 2.0, 2.0]])
 def test_whitening_what_does_not_vary_gives_zeros(values: list[float]) -> None:
     assert masked_whiten(row(*values), torch.ones(1, len(values)).bool()).abs().max().item() == 0
+
+
+def test_a_groups_mean_is_taken_off_its_real_tokens() -> None:
+    x = torch.tensor([[1.0, 3.0], [5.0, 1e9], [7.0, 9.0]])
+    mask = torch.tensor([[True, True], [True, False], [True, True]])
+    centred = centred_by_group(x, mask, ["sum", "sort", "sum"])
+    torch.testing.assert_close(centred, torch.tensor([[-4.0, -2.0], [0.0, 0.0], [2.0, 4.0]]))

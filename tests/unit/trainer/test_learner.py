@@ -15,9 +15,10 @@ from trainer.processes import Processes
 from trainer.trajectories import Trajectories
 
 SETTINGS = UpdateSettings(
-    gamma=1.0, lam=0.95, whiten_advantages=True, clip=0.2, clip_high=None, dual_clip=None, value_clip=None,
-    value_coefficient=0.5, entropy_bonus=0.01, kl_estimator="k2", policy_epochs=1, value_epochs=1, target_kl=None,
-    minibatch=6, micro_batch=None, learning_rate=1e-3, value_learning_rate=1e-3, clip_norm=1.0, temperature=1.0,
+    gamma=1.0, lam=0.95, group_baseline=False, whiten_advantages=True, clip=0.2, clip_high=None, dual_clip=None,
+    value_clip=None, value_coefficient=0.5, entropy_bonus=0.01, kl_estimator="k2", policy_epochs=1, value_epochs=1,
+    target_kl=None, minibatch=6, micro_batch=None, learning_rate=1e-3, value_learning_rate=1e-3, clip_norm=1.0,
+    temperature=1.0,
 )  # fmt: skip
 PROMPTS = ["def f(xs):", "return 12", "def f(xs):", "sum", "xs", "12"]
 
@@ -66,6 +67,19 @@ def test_processes_share_out_every_row_once(models: ActorCritic, batch: Trajecto
     parts = [part for rank in range(4) for part in lessons.parts(1, Processes(rank, 4))]
     assert sorted(prompt for part in parts for prompt in part.prompts) == sorted(PROMPTS)
     assert sum(int(part.mask.sum()) for part in parts) == int(batch.mask.sum())
+
+
+def test_with_a_group_baseline_a_problem_that_pays_all_its_programs_alike_teaches_nothing(batch: Trajectories) -> None:
+    from trainer.learner import _lessons
+
+    paid = {"def f(xs):": 5.0, "return 12": 1.0, "sum": 0.0, "xs": 2.0, "12": 3.0}
+    last = torch.zeros_like(batch.rewards)
+    for row, prompt in enumerate(batch.prompts):
+        last[row, int(batch.mask[row].sum()) - 1] = paid[prompt]
+    alike = replace(batch, rewards=last, values=torch.zeros_like(last))
+    settings = replace(SETTINGS, lam=1.0, group_baseline=True)
+    assert _lessons(alike, settings).advantages.abs().max().item() == pytest.approx(0, abs=1e-3)
+    assert _lessons(alike, replace(settings, group_baseline=False)).advantages.abs().max().item() > 1
 
 
 def test_a_policy_that_has_gone_too_far_learns_no_more(models: ActorCritic, batch: Trajectories) -> None:

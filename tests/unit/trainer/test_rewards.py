@@ -53,6 +53,15 @@ def test_softmin_adds_up_to_about_the_smallest_score_which_more_lines_cannot_rai
     assert program_reward(padded, form).total == pytest.approx(0.2, abs=0.01)
 
 
+def test_what_is_settled_by_the_verdict_comes_line_by_line_and_to_the_verdict_in_total() -> None:
+    form = RewardForm("settled", "delta")
+    for judgement, verdict in ((ACCEPTED, 1.0), (FAILED, 0.0)):
+        reward = program_reward(judgement, form)
+        assert reward == ProgramReward((StepScore(9, 0.5), StepScore(20, 0.5)), verdict - 1.0)
+        assert reward.total == verdict
+    assert program_reward(Judgement((), Verdict.ACCEPTED), form) == ProgramReward((), 1.0)
+
+
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_changes_telescope_and_no_form_of_a_product_can_be_raised_by_a_needless_step(scores: list[float]) -> None:
     def earned(values: list[float], form: ProcessForm) -> float:

@@ -1,0 +1,33 @@
+"""What is said of arms that were run: when a curve reached a level, and that a flat one reached nothing."""
+
+from pathlib import Path
+
+from services.cli.experiments.process_vs_outcome_findings import findings
+from trainer.experiments.outcome import Measured, Trained
+
+
+def trained(arm: str, seed: int, *passed: float) -> Trained:
+    """A run of iterations of 1,024 rollouts with these pass rates."""
+    metrics = [{"rewards/accepted": each, "objective/kl": 0.1} for each in passed]
+    return Trained(arm, seed, metrics, measured())
+
+
+def measured() -> Measured:
+    return Measured([0.5, 0.25], [1.0, 1.0], greedy=0.5, lines=5.0, distinct=0.5)
+
+
+def test_how_soon_an_arm_reaches_outcomes_end_is_told_of_seeds_in_which_there_was_a_way_to_go(tmp_path: Path) -> None:
+    runs = [
+        trained("outcome", 0, 0.1, 0.2, 0.2, 0.3),
+        trained("outcome", 1, 0.3, 0.2, 0.2, 0.2),
+        trained("process", 0, 0.1, 0.3, 0.4, 0.4),
+        trained("process", 1, 0.3, 0.3, 0.3, 0.3),
+        trained("shuffled", 0, 0.3, 0.1, 0.1, 0.1),
+    ]
+    found = findings(tmp_path, measured(), runs, rollouts=1024)
+    grid = next(grid for grid in found.grids if grid.title.startswith("How soon"))
+    assert [list(row) for row in grid.rows] == [
+        ["outcome", 1, 0, 1, 4096],
+        ["process", 1, 0, 1, 2048],
+        ["shuffled", 1, 1, 0, None],
+    ]
