@@ -100,7 +100,7 @@ class ProcessVsOutcome:
     """Programs for each of them."""
     problems: str = "lists:train?count=4000&operations=2-2&seed=2"
     """The tasks of PPO: such that the policy passes about half of them, or no reward is seen above the noise."""
-    iterations: int = 30
+    iterations: int = 15
     """Of each run."""
     rollouts: int = 128
     """Programs an iteration."""
