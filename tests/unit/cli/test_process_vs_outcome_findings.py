@@ -9,7 +9,7 @@ from trainer.experiments.outcome import Measured, Trained
 def trained(arm: str, seed: int, *passed: float) -> Trained:
     """A run of iterations of 1,024 rollouts with these pass rates."""
     metrics = [{"rewards/accepted": each, "objective/kl": 0.1} for each in passed]
-    return Trained(arm, seed, metrics, measured())
+    return Trained(arm, seed, {}, metrics, measured())
 
 
 def measured() -> Measured:
