@@ -5,6 +5,7 @@ from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
+from services.contracts import Assurance, Verdict
 from services.executor.done import Done
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -43,11 +44,18 @@ class ExecutorMetrics:
     def watch_pool(
         self, queued: Callable[[], int], running: Callable[[], int], live: Callable[[], int], isolation: str
     ) -> None:
-        """Ask the pool what the gauges say, whenever somebody reads them."""
+        """Ask the pool what the gauges say, whenever somebody reads them, and begin to count.
+
+        Each verdict begins at 0, for Prometheus sees no rise in a series that begins with its first event.
+        """
         self._queued.set_function(queued)
         self._running.set_function(running)
         self._live.set_function(live)
         self._isolation.info({"isolation": isolation})
+        for verdict in Verdict:
+            self._programs(verdict.value, isolation)
+            for assurance in Assurance:
+                self._tests(verdict.value, assurance.value)
 
     def count(self, done: Done) -> None:
         """Add one program's verdicts."""

@@ -142,6 +142,7 @@ def test_readiness_and_metrics_tell_isolation_and_verdicts(client: httpx.Client)
     assert isolation == details["isolation"]
     metrics = client.get("/metrics").text
     assert f'linewise_executor_programs_total{{isolation="{isolation}",verdict="accepted"}} 1.0' in metrics
+    assert f'linewise_executor_programs_total{{isolation="{isolation}",verdict="internal_error"}} 0.0' in metrics
     assert 'linewise_executor_tests_total{assurance="high",verdict="accepted"} 1.0' in metrics
     assert f'linewise_executor_isolation_info{{isolation="{isolation}"}} 1.0' in metrics
     figures = {
