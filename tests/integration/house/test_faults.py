@@ -143,16 +143,29 @@ def answers(url: str) -> bool:
         return False
 
 
-async def test_a_clock_that_jumps_a_day_moves_no_deadline(
-    serve: Callable[[Any], str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The service runs in this process, whose wall clock jumps with every look at it."""
+@pytest.fixture
+def jump(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """From the first call on this process's wall clock jumps a day at every look; a call says how many there were."""
+    true_time, day_s, looks = time.time, 86_400.0, 0
+
+    def jumping() -> float:
+        nonlocal looks
+        looks += 1
+        return true_time() + (looks % 3 - 1) * day_s
+
+    def begin() -> int:
+        monkeypatch.setattr(time, "time", jumping)
+        return looks
+
+    return begin
+
+
+async def test_a_clock_that_jumps_a_day_moves_no_deadline(serve: Callable[[Any], str], jump: Callable[[], int]) -> None:
+    """The service runs in this process."""
     from services.executor.app import create_app
     from services.executor.settings import ExecutorSettings
 
-    true_time, day_s = time.time, 86_400.0
-    jumps = iter(range(10**9))
-    monkeypatch.setattr(time, "time", lambda: true_time() + (next(jumps) % 3 - 1) * day_s)
+    jump()
     async with ExecutorClient(serve(create_app(ExecutorSettings(workers=1))), timeout_s=120) as client:
         quick = {"tests": ["assert x >= 0"], "limits": {"wall_s": 60}}
         replies = [
@@ -163,6 +176,22 @@ async def test_a_clock_that_jumps_a_day_moves_no_deadline(
             {"code": "while True: pass", "tests": ["assert x"], "limits": {"wall_s": 0.3}}
         )
         late = await client.execute(endless)
-    assert next(jumps) > 0
+    assert jump() > 0
     assert [reply.verdict for reply in replies] == [Verdict.ACCEPTED] * 20
     assert late.verdict is Verdict.TIME_LIMIT_EXCEEDED
+
+
+async def test_a_clock_that_jumps_a_day_changes_no_score(
+    serve: Callable[[Any], str], checkpoint: Path, jump: Callable[[], int]
+) -> None:
+    from services.scorer.app import create_app
+    from services.scorer.settings import ScorerSettings
+
+    settings = ScorerSettings(models=[str(checkpoint)], torch_threads=1, cache_entries=0, max_wait_ms=20)
+    requests = [ScoreRequest(prompt=f"Add {number}.", code="x = 1\ny = x\n") for number in range(20)]
+    async with ScorerClient(serve(create_app(settings)), timeout_s=60) as client:
+        before = [await client.score(request) for request in requests]
+        jump()
+        after = [await client.score(request) for request in requests]
+    assert jump() > 0
+    assert after == before
