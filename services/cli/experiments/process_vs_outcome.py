@@ -83,7 +83,7 @@ class ProcessVsOutcome:
     sft_problems: str = "lists:train?count=4000"
     """What the policy is fine-tuned on."""
     sft_iterations: int = 1200
-    """Batches of 48 of the fine-tuning: enough to pass 10 to 30 percent of the tasks at temperature 1."""
+    """Batches of 48 of the fine-tuning: enough to pass about 40 percent of the tasks of PPO at temperature 1."""
     label_problems: str = "lists:train?count=800&operations=2-4&seed=11"
     """What the labeler labels for the PRM."""
     mutants_per_step: int = 6
@@ -99,7 +99,7 @@ class ProcessVsOutcome:
     chance_samples: int = 8
     """Programs for each of them."""
     problems: str = "lists:train?count=4000&operations=2-2&seed=2"
-    """The tasks of PPO: such that the policy passes about half of them, or no reward is seen above the noise."""
+    """The tasks of PPO; where a policy passes far fewer than half of its own, no reward is seen above the noise."""
     iterations: int = 15
     """Of each run."""
     rollouts: int = 128
