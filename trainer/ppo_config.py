@@ -173,6 +173,8 @@ class PpoConfig:
             raise SettingsError("give iterations, max_minutes or both: otherwise the run never ends")
         if self.rollouts % self.samples_per_problem:
             raise SettingsError(f"rollouts ({self.rollouts}) must be a multiple of samples_per_problem")
+        if self.group_baseline and self.samples_per_problem == 1:
+            raise SettingsError("group_baseline wants samples_per_problem above 1: a program alone is its own mean")
         if not 0 <= self.outcome_weight <= 1:
             raise SettingsError(f"outcome_weight is a share in [0, 1], not {self.outcome_weight}")
         if self.kl_in == "loss" and self.kl_estimator == "k1":
