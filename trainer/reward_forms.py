@@ -1,5 +1,8 @@
 """What a judgement is worth, in every form that has a name: pure functions on scores and verdicts.
 
+`settled` wants calibrated chances (`trainer.success_chance`): where scores are too low the last token is paid the
+difference, and a policy learns to end at once.
+
 | kind | earned |
 | --- | --- |
 | process | the code steps' scores, each where its step ends |
