@@ -51,7 +51,8 @@ async def all_statuses() -> list[Status]:
 async def _status(client: ServiceClient) -> Status:
     async with client:
         try:
-            ready, version, gauges = await client.ready(), await _version(client), await _gauges(client)
+            ready, version = await client.ready(), await _version(client)
+            gauges = gauges_in(await client.metrics())
         except LinewiseError as error:
             return Status(client.service, client.base_url, "down", reason=str(error))
     waiting, running = _QUEUES[client.service]
@@ -75,9 +76,12 @@ async def _version(client: ServiceClient) -> str | None:
         return None
 
 
-async def _gauges(client: ServiceClient) -> dict[str, int]:
-    families = text_string_to_metric_families(await client.metrics())
-    return {family.name: round(family.samples[0].value) for family in families if family.type == "gauge"}
+def gauges_in(metrics: str) -> dict[str, int]:
+    """The gauges that have a value in what Prometheus reads, by name; one with labels may have none yet."""
+    families = text_string_to_metric_families(metrics)
+    return {
+        family.name: round(family.samples[0].value) for family in families if family.type == "gauge" and family.samples
+    }
 
 
 def _tier(details: Mapping[str, Any]) -> str | None:

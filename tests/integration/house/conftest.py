@@ -146,29 +146,6 @@ def collector_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny PRM with random weights."""
-    from transformers import LlamaConfig, LlamaForTokenClassification
-
-    from trainer.tokenizers import train_bpe
-
-    tokenizer = train_bpe([CODE * 4], 300)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_labels=2,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    folder = tmp_path_factory.mktemp("checkpoint") / "prm"
-    LlamaForTokenClassification(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
 def house(checkpoint: Path, collector_url: str) -> Iterator[House]:
     """`linewise up`, ready; its folder has a short name, for so must a unix socket."""
     ports = dict(zip(("scorer", "executor", "labeler"), free_ports(3), strict=True))
