@@ -7,6 +7,7 @@ A run that was interrupted goes on where its last state was saved.
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,17 @@ from trainer.success_chance import SuccessChance
 
 @dataclass(frozen=True)
 class ArmRun:
-    """What one process does; `ppo` and `evaluation` are settings by name, `chance` is the file of a `SuccessChance`."""
+    """What one process does; `ppo` and `evaluation` are settings by name.
+
+    `chance` is the file of a `SuccessChance`, `before` the folder with the evaluation of `policy` as it starts.
+    """
 
     arm: str
     seed: int
     folder: str
     policy: str
     chance: str
+    before: str
     ppo: dict[str, Any]
     evaluation: dict[str, Any]
     scorer_url: str
@@ -50,13 +55,13 @@ def work(run: ArmRun) -> None:
     )
     with arm.source(SuccessChance.load(Path(run.chance)), run.scorer_url, run.executor_url) as source:
         trained = train_ppo(config, source=source)
-    evaluate(held_out(run, str(trained.checkpoint), folder / "evaluation"))
+    evaluate(held_out(run.evaluation, run.executor_url, str(trained.checkpoint), folder / "evaluation"))
 
 
-def held_out(run: ArmRun, policy: str, folder: Path) -> EvaluateConfig:
+def held_out(evaluation: Mapping[str, Any], executor_url: str, policy: str, folder: Path) -> EvaluateConfig:
     """How a policy is measured: all of them, before and after, in the same way and with the same seed."""
     return EvaluateConfig(
-        policy=policy, run_dir=folder, executor_url=run.executor_url, k=(1, 10), temperature=1.0, **run.evaluation
+        policy=policy, run_dir=folder, executor_url=executor_url, k=(1, 10), temperature=1.0, **evaluation
     )
 
 

@@ -42,20 +42,27 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """One run: its curve over iterations and where it ended; `settings` are PPO's by name."""
+    """One run: where it began, its curve over iterations, where it ended; `settings` are PPO's by name."""
 
     arm: str
     seed: int
     settings: dict[str, Any]
     metrics: list[dict[str, Any]]
+    before: Measured
     after: Measured
 
     @classmethod
     def read(cls, folder: Path) -> Self:
         """From the run's folder."""
         run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        metrics = read_metrics(folder / "ppo")
-        return cls(run["arm"], run["seed"], run["ppo"], metrics, Measured.read(folder / "evaluation"))
+        return cls(
+            arm=run["arm"],
+            seed=run["seed"],
+            settings=run["ppo"],
+            metrics=read_metrics(folder / "ppo"),
+            before=Measured.read(Path(run["before"])),
+            after=Measured.read(folder / "evaluation"),
+        )
 
     def curve(self, name: str) -> list[float]:
         """A metric at each iteration that has it."""

@@ -1,10 +1,10 @@
 """Does a reward at every line train a policy further than one at the end? Arms, seeds, intervals; the paper's claim.
 
-One supervised policy, a PRM from labels of the labeler, and the chances of success that its scores mean, by programs
-that the policy wrote; then PPO once for each arm and seed: all arms have the same policy to start from, the same tasks
-in the same order, as many rollouts and the same KL penalty. Everything is settled before the first run (`plan.json`);
-the held-out tasks are looked at once, when a run has ended. A run that is done is never done again, so an interrupted
-experiment goes on.
+Supervised policies, a PRM from labels of the labeler, and for each policy the chances of success that the PRM's scores
+mean, by programs that the policy wrote; then PPO once for each arm and seed: with one seed all arms have the same
+policy to start from, the same tasks in the same order, as many rollouts and the same KL penalty. Everything is settled
+before the first run (`plan.json`); the held-out tasks are looked at once, when a run has ended. A run that is done is
+never done again, so an interrupted experiment goes on.
 
     linewise experiment process-vs-outcome --run-dir runs/process-vs-outcome --seeds 5
 """
@@ -13,7 +13,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import product
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +31,17 @@ from services.contracts import JobRequest
 from trainer.evaluate import EvaluateConfig, evaluate
 from trainer.experiments.arm_run import ArmRun, held_out
 from trainer.experiments.arms import ARMS
-from trainer.experiments.outcome import Measured, Trained, read_samples
+from trainer.experiments.outcome import Trained, read_samples
 from trainer.prm import PrmConfig
 from trainer.problems import load_problems
 from trainer.report_data import RunFiles
 from trainer.report_page import Section
 from trainer.report_prm import held_out_body
 from trainer.runs import write_text
-from trainer.sft import SftConfig, train_sft
 from trainer.success_chance import SuccessChance
 
 _SFT_BATCH = 48
+_LANGUAGE = "language"
 _OPEN = ("run_dir", "arms", "seeds", "parallel")
 """Settings that may differ between the parts of one experiment."""
 _PPO = (
@@ -80,8 +80,10 @@ class ProcessVsOutcome:
     """Runs of each arm, with seeds from 0."""
     parallel: int = 2
     """Runs at a time, each with one thread."""
+    policies: int = 5
+    """Supervised policies, each with a seed of its own; runs of seed s start from the one of s modulo so many."""
     sft_problems: str = "lists:train?count=4000"
-    """What the policy is fine-tuned on."""
+    """What each policy is fine-tuned on."""
     sft_iterations: int = 1200
     """Batches of 48 of the fine-tuning: enough to pass about 40 percent of the tasks of PPO at temperature 1."""
     label_problems: str = "lists:train?count=800&operations=2-4&seed=11"
@@ -95,7 +97,7 @@ class ProcessVsOutcome:
     prm_epochs: float = 2.0
     """Passes of the PRM over its labels."""
     chance_problems: str = "lists:train?count=400&operations=2-2&seed=12"
-    """Tasks that the policy is sampled on once, to find out what chance of success the PRM's scores mean."""
+    """Tasks that each policy is sampled on once, to find out what chance of success the PRM's scores mean."""
     chance_samples: int = 8
     """Programs for each of them."""
     problems: str = "lists:train?count=4000&operations=2-2&seed=2"
@@ -132,13 +134,12 @@ def process_vs_outcome(config: ProcessVsOutcome) -> Findings:
     if unknown := set(config.arms) - set(ARMS):
         raise UsageError(f"no arm {', '.join(sorted(unknown))}; there are {', '.join(ARMS)}.")
     _settle_plan(config)
-    policy = _policy(config)
+    policies = _supervised(config)
     prm = _prm(config)
     judges = _judges(config, prm)
     with running(judges):
-        chance = _chance(config, str(policy), judges.urls)
-        runs = _runs(config, str(policy), chance, judges.urls)
-        before = _before(runs[0], config)
+        starts = [_start(config, number, policy, judges.urls) for number, policy in enumerate(policies)]
+        runs = _runs(config, starts, judges.urls)
         run_all(
             {f"{run.arm}-{run.seed}": _command(run) for run in runs if not run.finished()},
             at_once=config.parallel,
@@ -146,13 +147,13 @@ def process_vs_outcome(config: ProcessVsOutcome) -> Findings:
         )
         more = _sections(config, runs, judges.urls["scorer"])
     results = [Trained.read(Path(run.folder)) for run in runs]
-    return write_findings(findings(config.run_dir, before, results, more, rollouts=config.rollouts), config)
+    return write_findings(findings(config.run_dir, results, more, rollouts=config.rollouts), config)
 
 
 def _sections(config: ProcessVsOutcome, runs: Sequence[ArmRun], scorer_url: str) -> tuple[Section, ...]:
     """Programs before PPO and after it, by the first seed's runs, and what the PRM is worth."""
     after = {run.arm: Path(run.folder) / "evaluation" for run in runs if run.seed == 0}
-    programs = programs_body(config.held_out, {"before": config.run_dir / "before", **after}, scorer_url)
+    programs = programs_body(config.held_out, {"before": Path(runs[0].before), **after}, scorer_url)
     prm = held_out_body(RunFiles.read(config.run_dir / "prm").held_out)
     return Section("Programs before and after", programs), Section("The PRM, on held-out problems", prm)
 
@@ -168,21 +169,41 @@ def _settle_plan(config: ProcessVsOutcome) -> None:
     write_text(file, text)
 
 
-def _policy(config: ProcessVsOutcome) -> Path:
-    """The supervised policy that every run starts from."""
-    return _supervised(
-        SftConfig(
-            problems=config.sft_problems,
-            run_dir=config.run_dir / "sft",
-            batch_size=_SFT_BATCH,
-            max_iterations=config.sft_iterations,
-        )
+def _supervised(config: ProcessVsOutcome) -> list[Path]:
+    """The policies that runs start from, and beside them the PRM's backbone, which learns to write before it judges."""
+    shared = {"batch_size": _SFT_BATCH}
+    policy = {**shared, "problems": config.sft_problems, "max_iterations": config.sft_iterations}
+    settings = {f"sft-{number}": {**policy, "seed": number} for number in range(min(config.policies, config.seeds))}
+    settings[_LANGUAGE] = {
+        **shared,
+        "problems": config.language_problems,
+        "policy": "llama-scratch",
+        "layers": 4,
+        "max_iterations": config.language_iterations,
+    }
+    run_all(
+        {
+            name: _sft_command({**each, "run_dir": config.run_dir / name})
+            for name, each in settings.items()
+            if not (config.run_dir / name / "summary.json").exists()
+        },
+        at_once=config.parallel,
+        logs=config.run_dir / "logs",
     )
+    return [_final(config.run_dir / name) for name in settings if name != _LANGUAGE]
+
+
+def _sft_command(settings: Mapping[str, object]) -> tuple[str, ...]:
+    options = (part for name, value in settings.items() for part in (f"--{name.replace('_', '-')}", str(value)))
+    return (sys.executable, "-P", "-m", "services.cli", "train", "sft", *options)
+
+
+def _final(run_dir: Path) -> Path:
+    return run_dir / "checkpoints" / "final"
 
 
 def _prm(config: ProcessVsOutcome) -> Path:
-    """The PRM: its backbone first learns to write solutions, then to judge lines by the labeler's labels."""
-    folder = config.run_dir
+    """The PRM, by the labeler's labels."""
     request = JobRequest(
         name="process-vs-outcome",
         problems=load_problems(config.label_problems),
@@ -190,34 +211,16 @@ def _prm(config: ProcessVsOutcome) -> Path:
         refactorings_per_step=1,
         augmented_tests=8,
     )
-    labels = label_files(folder / "labels", {"labels": request})["labels"]
-    backbone = _supervised(
-        SftConfig(
-            problems=config.language_problems,
-            policy="llama-scratch",
-            layers=4,
-            run_dir=folder / "language",
-            batch_size=_SFT_BATCH,
-            max_iterations=config.language_iterations,
-        )
-    )
     prm = PrmConfig(
-        labels=(labels,),
-        backbone=str(backbone),
-        run_dir=folder / "prm",
+        labels=(label_files(config.run_dir / "labels", {"labels": request})["labels"],),
+        backbone=str(_final(config.run_dir / _LANGUAGE)),
+        run_dir=config.run_dir / "prm",
         epochs=config.prm_epochs,
         learning_rate=5e-4,
         batch_tokens=2048,
     )
     trained(prm)
     return checkpoint_of(prm)
-
-
-def _supervised(config: SftConfig) -> Path:
-    """The checkpoint of a supervised run, made now unless it is there."""
-    if not (config.run_dir / "summary.json").exists():
-        train_sft(config)
-    return config.run_dir / "checkpoints" / "final"
 
 
 def _judges(config: ProcessVsOutcome, prm: Path) -> Stack:
@@ -228,14 +231,30 @@ def _judges(config: ProcessVsOutcome, prm: Path) -> Stack:
     )
 
 
-def _chance(config: ProcessVsOutcome, policy: str, urls: Mapping[str, str]) -> Path:
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What runs start from: a policy, the chances that scores of it mean, how it does on the held-out tasks."""
+
+    policy: Path
+    chance: Path
+    before: Path
+
+
+def _start(config: ProcessVsOutcome, number: int, policy: Path, urls: Mapping[str, str]) -> _Start:
+    """Find out, once, what there is to know of a policy before any run."""
+    before = config.run_dir / f"before-{number}"
+    if not (before / "summary.json").exists():
+        evaluate(held_out(_evaluation(config), urls["executor"], str(policy), before))
+    return _Start(policy, _chance(config, config.run_dir / f"chance-{number}", policy, urls), before)
+
+
+def _chance(config: ProcessVsOutcome, folder: Path, policy: Path, urls: Mapping[str, str]) -> Path:
     """What chance of success the PRM's scores mean where this policy writes, fitted once."""
-    folder = config.run_dir / "chance"
     file = folder / "chance.json"
     if not file.exists():
         evaluate(
             EvaluateConfig(
-                policy=policy,
+                policy=str(policy),
                 problems=config.chance_problems,
                 run_dir=folder,
                 n=config.chance_samples,
@@ -253,32 +272,29 @@ def _chance(config: ProcessVsOutcome, policy: str, urls: Mapping[str, str]) -> P
     return file
 
 
-def _runs(config: ProcessVsOutcome, policy: str, chance: Path, urls: Mapping[str, str]) -> list[ArmRun]:
+def _runs(config: ProcessVsOutcome, starts: Sequence[_Start], urls: Mapping[str, str]) -> list[ArmRun]:
     """Every run: all arms with one seed before any with the next, so that what is there early can be compared."""
     ppo = {**_SAME, **{name: getattr(config, name) for name in _PPO}}
-    evaluation = {"problems": config.held_out, "n": config.samples, "max_new_tokens": config.max_new_tokens}
     return [
         ArmRun(
             arm=arm,
             seed=seed,
             folder=str(config.run_dir / "runs" / f"{arm}-{seed}"),
-            policy=policy,
-            chance=str(chance),
+            policy=str(start.policy),
+            chance=str(start.chance),
+            before=str(start.before),
             ppo=ppo,
-            evaluation=evaluation,
+            evaluation=_evaluation(config),
             scorer_url=urls["scorer"],
             executor_url=urls["executor"],
         )
-        for seed, arm in product(range(config.seeds), config.arms)
+        for seed, start in zip(range(config.seeds), cycle(starts), strict=False)
+        for arm in config.arms
     ]
 
 
-def _before(run: ArmRun, config: ProcessVsOutcome) -> Measured:
-    """The policy as it was before any run."""
-    folder = config.run_dir / "before"
-    if not (folder / "summary.json").exists():
-        evaluate(held_out(run, run.policy, folder))
-    return Measured.read(folder)
+def _evaluation(config: ProcessVsOutcome) -> dict[str, Any]:
+    return {"problems": config.held_out, "n": config.samples, "max_new_tokens": config.max_new_tokens}
 
 
 def _command(run: ArmRun) -> tuple[str, ...]:

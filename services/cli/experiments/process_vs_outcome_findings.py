@@ -17,60 +17,84 @@ _PASSED = "rewards/accepted"
 _SMOOTHED = 1024  # rollouts that a pass rate is the mean of
 
 
-def findings(
-    folder: Path, before: Measured, runs: Sequence[Trained], more: tuple[Section, ...] = (), *, rollouts: int
-) -> Findings:
+def findings(folder: Path, runs: Sequence[Trained], more: tuple[Section, ...] = (), *, rollouts: int) -> Findings:
     """Everything that can be said of the runs; `more` sections stand behind it."""
     arms: dict[str, list[Trained]] = {}
     for run in runs:
         arms.setdefault(run.arm, []).append(run)
     grids = [
-        _after(before, arms),
+        _after(arms),
         _differences(arms),
+        _gains(arms),
         _efficiency(arms, rollouts),
         _signatures(arms),
-        *signature_grids(before, arms),
+        *signature_grids(arms),
     ]
-    lead, plots = _lead(before, arms, rollouts), _plots(arms, rollouts)
+    lead, plots = _lead(arms, rollouts), _plots(arms, rollouts)
     return Findings("Process against outcome", lead, grids, folder, plots, more)
 
 
-def _after(before: Measured, arms: Mapping[str, Sequence[Trained]]) -> Grid:
-    rows: list[list[Any]] = [["before", _one(before.pass_at_1), _one(before.pass_at_10), before.greedy, "", ""]]
-    for arm, runs in arms.items():
-        rows.append(
-            [
-                arm,
-                _interval(bootstrap([run.after.pass_at_1 for run in runs])),
-                _interval(bootstrap([run.after.pass_at_10 for run in runs])),
-                fmean(run.after.greedy for run in runs),
-                spread([fmean(run.after.pass_at_1) for run in runs]),
-                len(runs),
-            ]
-        )
-    head = ("arm", "pass@1", "pass@10", "greedy", "deviation between seeds", "seeds")
-    note = "Held-out tasks, temperature 1; 95 % intervals by bootstrap over seeds and tasks."
+def _after(arms: Mapping[str, Sequence[Trained]]) -> Grid:
+    before = _starts(arms)
+    ends = {arm: [run.after for run in runs] for arm, runs in arms.items()}
+    rows: list[list[Any]] = [
+        [
+            arm,
+            _interval(bootstrap([each.pass_at_1 for each in measured])),
+            _interval(bootstrap([each.pass_at_10 for each in measured])),
+            fmean(each.greedy for each in measured),
+            spread([fmean(each.pass_at_1) for each in measured]),
+            len(measured),
+        ]
+        for arm, measured in {"before": before, **ends}.items()
+    ]
+    head = ("arm", "pass@1", "pass@10", "greedy", "deviation between them", "policies")
+    note = (
+        "Held-out tasks, temperature 1; 95 % intervals by bootstrap over policies and tasks. Each seed's run ends in a "
+        "policy; before are those that they start from."
+    )
     return Grid("Where the arms end", head, rows, note)
 
 
+def _starts(arms: Mapping[str, Sequence[Trained]]) -> list[Measured]:
+    """The different policies that runs start from."""
+    found: list[Measured] = []
+    for run in (run for runs in arms.values() for run in runs):
+        if run.before not in found:
+            found.append(run.before)
+    return found
+
+
 def _differences(arms: Mapping[str, Sequence[Trained]]) -> Grid:
+    """Each arm against the baseline with the same seed."""
+    baseline = {run.seed: run.after for run in arms.get(BASELINE, ())}
+    pairs = {
+        arm: [(run.after, baseline[run.seed]) for run in runs if run.seed in baseline]
+        for arm, runs in arms.items()
+        if arm != BASELINE
+    }
+    note = (
+        "Runs of one seed are a pair: same policy to start from, same tasks in the same order. The smallest p that "
+        "five seeds can give is .0625."
+    )
+    return _compared(f"Against {BASELINE}", f"above {BASELINE}", pairs, note)
+
+
+def _gains(arms: Mapping[str, Sequence[Trained]]) -> Grid:
+    """Each arm against the policy that it started from."""
+    pairs = {arm: [(run.after, run.before) for run in runs] for arm, runs in arms.items()}
+    return _compared("Against the policy before", "above before", pairs, "Same held-out tasks, before and after.")
+
+
+def _compared(title: str, above: str, pairs: Mapping[str, Sequence[tuple[Measured, Measured]]], note: str) -> Grid:
     rows: list[list[Any]] = []
-    for arm, runs in arms.items():
-        if arm == BASELINE or BASELINE not in arms:
-            continue
-        pairs = [(run, other) for run in runs for other in arms[BASELINE] if run.seed == other.seed]
+    for arm, measured in pairs.items():
         for name, measure in _MEASURES.items():
-            ours = [measure(run.after) for run, _ in pairs]
-            theirs = [measure(other.after) for _, other in pairs]
-            if pairs:
-                compared = paired(ours, theirs)
+            if measured:
+                compared = paired([measure(ours) for ours, _ in measured], [measure(theirs) for _, theirs in measured])
                 by_seed = ", ".join(f"{each:+.3f}" for each in compared.by_seed)
                 rows.append([arm, name, _interval(compared.difference), by_seed, compared.p_value])
-    head = ("arm", "figure", f"above {BASELINE}", "seed by seed", "p, sign flips")
-    note = (
-        "Runs of one seed are a pair: same tasks in the same order. The smallest p that five seeds can give is .0625."
-    )
-    return Grid(f"Against {BASELINE}", head, rows, note)
+    return Grid(title, ("arm", "figure", above, "seed by seed", "p, sign flips"), rows, note)
 
 
 def _efficiency(arms: Mapping[str, Sequence[Trained]], rollouts: int) -> Grid:
@@ -115,11 +139,13 @@ def _signatures(arms: Mapping[str, Sequence[Trained]]) -> Grid:
     return Grid("How the runs went", head, rows, note)
 
 
-def _lead(before: Measured, arms: Mapping[str, Sequence[Trained]], rollouts: int) -> str:
+def _lead(arms: Mapping[str, Sequence[Trained]], rollouts: int) -> str:
     iterations = max((len(run.metrics) for runs in arms.values() for run in runs), default=0)
+    starts = _starts(arms)
+    began = ", ".join(f"{fmean(each.pass_at_1):.3f}" for each in starts)
     return (
-        f"{iterations} iterations of {rollouts} rollouts from a policy with pass@1 {fmean(before.pass_at_1):.3f} on "
-        f"{len(before.pass_at_1)} held-out tasks; arms differ in their reward and its lambda."
+        f"{iterations} iterations of {rollouts} rollouts, from supervised policies with pass@1 {began} on "
+        f"{len(starts[0].pass_at_1)} held-out tasks; arms differ in their reward and its lambda."
     )
 
 
@@ -153,10 +179,6 @@ def _window(rollouts: int) -> int:
 def _curve(run: Trained, window: int, metric: str = _PASSED) -> list[float]:
     """A metric's mean over the last `window` iterations, from the first that has as many behind it."""
     return smoothed(run.curve(metric), window)[window - 1 :]
-
-
-def _one(values: Sequence[float]) -> str:
-    return _interval(bootstrap([values]))
 
 
 def _interval(estimate: Estimate) -> str:

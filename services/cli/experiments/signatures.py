@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.cli.experiments.findings import Grid
-from trainer.experiments.outcome import Measured, Trained
+from trainer.experiments.outcome import Trained
 from trainer.failure_signs import Health, Sign, failure_signs, narrowing, worst
 from trainer.report_page import Marked
 
 
-def signature_grids(before: Measured, arms: Mapping[str, Sequence[Trained]]) -> list[Grid]:
+def signature_grids(arms: Mapping[str, Sequence[Trained]]) -> list[Grid]:
     """A verdict for each sign and arm, the worst of the arm's seeds, and why."""
-    signs = {arm: [_signs(before, run) for run in runs] for arm, runs in arms.items()}
+    signs = {arm: [_signs(run) for run in runs] for arm, runs in arms.items()}
     names = [sign.name for sign in next(iter(signs.values()))[0]]
     verdicts: list[list[Any]] = [
         [name, *(_verdict([run[at].health for run in runs]) for runs in signs.values())]
@@ -35,12 +35,12 @@ def signature_grids(before: Measured, arms: Mapping[str, Sequence[Trained]]) -> 
     ]
 
 
-def _signs(before: Measured, run: Trained) -> list[Sign]:
+def _signs(run: Trained) -> list[Sign]:
     gains = [
         [now - then for now, then in zip(after, earlier, strict=True)]
         for after, earlier in (
-            (run.after.pass_at_1, before.pass_at_1),
-            (run.after.pass_at_10, before.pass_at_10),
+            (run.after.pass_at_1, run.before.pass_at_1),
+            (run.after.pass_at_10, run.before.pass_at_10),
         )
     ]
     return [*failure_signs(run.metrics, run.settings), narrowing(*gains)]
