@@ -30,8 +30,8 @@ demo: $(INSTALLED) ## The whole method on this machine: label, train a PRM, serv
 up: $(INSTALLED) ## The three services on embedded defaults
 	$(BIN)/linewise up
 
-test: $(INSTALLED) ## All tests
-	$(BIN)/pytest
+test: $(INSTALLED) ## All tests, two files at a time
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 check: lint types imports secrets manifests test ## What CI runs: ruff, mypy, import-linter, secret scan, manifests, tests
 
