@@ -172,7 +172,9 @@ def _entropy(curves: _Curves, _settings: Mapping[str, Any]) -> _Judged:
     return _above(by, 2.0, 5.0), str(change)
 
 
-def _critic(curves: _Curves, _settings: Mapping[str, Any]) -> _Judged:
+def _critic(curves: _Curves, settings: Mapping[str, Any]) -> _Judged:
+    if settings.get("value_coefficient") == 0:
+        return Health.UNKNOWN, "no critic learns in this run"
     end = curves.ended_at("critic/vf_explained_var")
     if end is None or len(curves.values("critic/vf_explained_var")) < _FEWEST:
         return _TOO_SHORT

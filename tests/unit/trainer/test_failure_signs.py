@@ -96,3 +96,14 @@ def test_the_worst_verdict_counts() -> None:
     assert worst([Health.OK, Health.FAILING, Health.WATCH]) is Health.FAILING
     assert worst([Health.UNKNOWN, Health.OK]) is Health.OK
     assert worst([]) is Health.UNKNOWN
+
+
+def test_where_no_critic_learns_none_is_blamed() -> None:
+    metrics = [{"critic/vf_explained_var": 0.0}] * 20
+    verdicts = {
+        weight: next(
+            sign.health for sign in failure_signs(metrics, {"value_coefficient": weight}) if sign.name == "critic"
+        )
+        for weight in (0.0, 0.1)
+    }
+    assert verdicts == {0.0: Health.UNKNOWN, 0.1: Health.WATCH}
