@@ -128,11 +128,13 @@ def process_vs_outcome(config: ProcessVsOutcome) -> Findings:
     """Do what is left of the experiment, and report it.
 
     Raises:
-        UsageError: an arm has no such name, or the folder holds an experiment with another plan.
+        UsageError: an arm has no such name, there are no policies or seeds, or the folder holds an experiment with another plan.
         FailedError: a run failed; its log is named.
     """
     if unknown := set(config.arms) - set(ARMS):
         raise UsageError(f"no arm {', '.join(sorted(unknown))}; there are {', '.join(ARMS)}.")
+    if min(config.policies, config.seeds) < 1:
+        raise UsageError("there must be at least one of --policies and one of --seeds.")
     _settle_plan(config)
     policies = _supervised(config)
     prm = _prm(config)

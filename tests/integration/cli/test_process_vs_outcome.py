@@ -57,5 +57,12 @@ def test_arms_are_run_and_added_and_a_plan_is_kept(linewise: Callable, tmp_path:
     assert "another plan" in refused.stderr
 
 
+def test_without_a_policy_or_a_seed_there_is_nothing_to_run(linewise: Callable) -> None:
+    for option in ("--policies", "--seeds"):
+        refused = linewise("experiment", "process-vs-outcome", option, "0")
+        assert refused.returncode == 2
+        assert "at least one" in refused.stderr
+
+
 def _metrics(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
