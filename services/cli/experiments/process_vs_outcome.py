@@ -128,7 +128,7 @@ def process_vs_outcome(config: ProcessVsOutcome) -> Findings:
     """Do what is left of the experiment, and report it.
 
     Raises:
-        UsageError: an arm has no such name, there are no policies or seeds, or the folder holds an experiment with another plan.
+        UsageError: an arm has no such name, there are no policies or seeds, or the folder holds another plan.
         FailedError: a run failed; its log is named.
     """
     if unknown := set(config.arms) - set(ARMS):
