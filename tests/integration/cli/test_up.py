@@ -1,5 +1,6 @@
 """`linewise up` with the real services: what it starts, what it refuses, and that nothing is left behind."""
 
+import contextlib
 import json
 import os
 import signal
@@ -158,12 +159,18 @@ def test_redis_killed_in_mid_job_comes_back_and_the_job_loses_and_doubles_nothin
 
 
 def is_redis(pid: int) -> bool:
-    return b"redis-server" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b"redis-server" in command(pid)
 
 
 def runs(pid: int, *words: str) -> bool:
-    arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    return set(map(str.encode, words)) <= set(arguments)
+    return set(map(str.encode, words)) <= set(command(pid).split(b"\0"))
+
+
+def command(pid: int) -> bytes:
+    """Empty of a process that has gone."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
 
 
 def test_a_port_in_use_is_one_sentence_before_anything_starts(linewise, arguments, ports, tmp_path):
