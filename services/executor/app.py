@@ -12,7 +12,7 @@ from services.executor.draining import drain
 from services.executor.metrics import ExecutorMetrics
 from services.executor.planning import sandbox_plans
 from services.executor.pool import Pool
-from services.executor.routes import execution_router
+from services.executor.routes import REFUSED_EARLY, execution_router
 from services.executor.run_code_routes import run_code_router
 from services.executor.sandbox import SandboxError
 from services.executor.service import Executor
@@ -20,7 +20,7 @@ from services.executor.settings import ExecutorSettings
 from services.executor.worker import Worker
 from services.executor.worker_process import WorkerProcess
 from services.kit.app import build_app
-from services.kit.errors import StartupError, UnavailableError
+from services.kit.errors import ServiceError, StartupError, UnavailableError
 
 
 def create_app(settings: ExecutorSettings | None = None, make_worker: Callable[[int], Worker] | None = None) -> FastAPI:
@@ -56,6 +56,9 @@ def create_app(settings: ExecutorSettings | None = None, make_worker: Callable[[
             raise UnavailableError("not_ready", "the executor has no sandbox yet")
         return started[0]
 
+    def refusal() -> ServiceError | None:
+        return started[0].refusal() if started else None
+
     async def readiness() -> Readiness:
         if not started:
             return Readiness(ready=False, reason="the executor has no sandbox yet")
@@ -71,6 +74,7 @@ def create_app(settings: ExecutorSettings | None = None, make_worker: Callable[[
         registry=registry,
         readiness=readiness,
         lifespan=lifespan,
+        refusals=dict.fromkeys(REFUSED_EARLY, refusal),
     )
 
 

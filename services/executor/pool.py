@@ -19,7 +19,7 @@ from services.executor.order import Order, Work
 from services.executor.sandbox import SandboxError
 from services.executor.seat import Seat
 from services.executor.worker import Worker
-from services.kit.errors import DeadlineError, OverloadedError, TooLargeError, UnavailableError
+from services.kit.errors import DeadlineError, OverloadedError, ServiceError, TooLargeError, UnavailableError
 
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.1, 10.0
 _STARTS_AT_ONCE = 8
@@ -92,6 +92,14 @@ class Pool:
         finally:
             self._forget(order)
 
+    def refusal(self, works: int = 1) -> ServiceError | None:
+        """Why so many works would not be taken in now; None where they would. A glance, without the lock."""
+        if self._draining or not self.able:
+            return self._unavailable()
+        if self._lanes.waiting + works > self._queue_size:
+            return OverloadedError("overloaded", f"{self._lanes.waiting} programs wait already; come back later")
+        return None
+
     def refuse(self) -> None:
         """From now on nothing new is begun: what waits and what comes is answered 503; what runs goes on."""
         with self._changed:
@@ -113,10 +121,8 @@ class Pool:
         if len(order.works) > self._queue_size:
             raise TooLargeError("batch_too_large", f"send at most {self._queue_size} programs at once")
         with self._changed:
-            if self._draining or not self.able:
-                raise self._refusal()
-            if self._lanes.waiting + len(order.works) > self._queue_size:
-                raise OverloadedError("overloaded", f"{self._lanes.waiting} programs wait already; come back later")
+            if refusal := self.refusal(len(order.works)):
+                raise refusal
             self._lanes.add(order)
             self._changed.notify(len(order.works))
 
@@ -131,9 +137,9 @@ class Pool:
         with self._changed:
             orders = self._lanes.clear()
         for order in orders:
-            order.fail(self._refusal())
+            order.fail(self._unavailable())
 
-    def _refusal(self) -> UnavailableError:
+    def _unavailable(self) -> UnavailableError:
         if self._draining:
             return UnavailableError("draining", "the executor is shutting down")
         return UnavailableError("no_sandbox", "no sandbox starts at the moment; come back later")
@@ -176,12 +182,12 @@ class Pool:
 
     def _run(self, seat: Seat, order: Order, work: Work) -> Any:
         if self._closing.is_set():
-            raise self._refusal()
+            raise self._unavailable()
         try:
             return work(seat.worker, order.is_abandoned)
         except SandboxError:
             if self._closing.is_set():
-                raise self._refusal() from None
+                raise self._unavailable() from None
             seat.vacate()
             raise
 

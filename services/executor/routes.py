@@ -8,6 +8,9 @@ from services.contracts import ExecuteBatchReply, ExecuteBatchRequest, ExecuteRe
 from services.executor.connection import DeadlineS, caller_of, while_connected
 from services.executor.service import Executor
 
+REFUSED_EARLY = ("/execute", "/execute/batch")
+"""Where a full queue is told before a request is read; `/run_code` answers otherwise (ADR 0016)."""
+
 
 def execution_router(executor: Callable[[], Executor]) -> APIRouter:
     """The routes; `executor` gives the one that the app has started."""

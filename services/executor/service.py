@@ -40,6 +40,10 @@ class Executor:
         """False while no sandbox can be started."""
         return self._pool.able
 
+    def refusal(self) -> ServiceError | None:
+        """Why not even one program would be taken in now."""
+        return self._pool.refusal()
+
     async def execute(self, request: ExecuteRequest, caller: Caller = _ANYBODY) -> bytes:
         """One program; its `ExecuteReply`, as JSON.
 

@@ -41,11 +41,15 @@ class RequestMetrics:
 
 
 class Observe:
-    """The outermost middleware; a request's id is the caller's `X-Request-ID` where that is well-formed."""
+    """The outermost middleware; a request's id is the caller's `X-Request-ID` where that is well-formed.
 
-    def __init__(self, app: ASGIApp, *, metrics: RequestMetrics) -> None:
+    `paths`: of routes; one that is answered before it is routed counts for the route whose whole path it asked for.
+    """
+
+    def __init__(self, app: ASGIApp, *, metrics: RequestMetrics, paths: frozenset[str]) -> None:
         self._app = app
         self._metrics = metrics
+        self._paths = paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -68,8 +72,9 @@ class Observe:
             with _span_of(scope) as current:
                 with self._metrics.in_flight.track_inprogress():
                     await self._answer(scope, receive, send_with_id, started=lambda: status != 0)
-                self._record(scope, status, time.perf_counter() - started)
-                _describe(current, scope, status)
+                route = self._route(scope)
+                self._record(scope, route, status, time.perf_counter() - started)
+                _describe(current, scope["method"], route, status)
         finally:
             current_request_id.reset(token)
 
@@ -83,18 +88,17 @@ class Observe:
             error = ServiceError(500, "internal_error", "the service failed; its log has the request id")
             await error_response(error)(scope, receive, send)
 
-    def _record(self, scope: Scope, status: int, seconds: float) -> None:
-        route = _route(scope)
+    def _route(self, scope: Scope) -> str:
+        whole_path = scope["path"] if scope["path"] in self._paths else "unmatched"
+        return str(getattr(scope.get("route"), "path", whole_path))
+
+    def _record(self, scope: Scope, route: str, status: int, seconds: float) -> None:
         method = scope["method"]
         self._metrics.requests.labels(method, route, str(status)).inc()
         self._metrics.seconds.labels(method, route).observe(seconds)
         level = logging.DEBUG if scope["path"] in OPEN_PATHS else logging.INFO
         fields = {"method": method, "route": route, "status": status, "seconds": round(seconds, 6)}
         logger.log(level, "request", extra=fields)
-
-
-def _route(scope: Scope) -> str:
-    return getattr(scope.get("route"), "path", "unmatched")
 
 
 def _span_of(scope: Scope) -> AbstractContextManager[Span]:
@@ -105,10 +109,9 @@ def _span_of(scope: Scope) -> AbstractContextManager[Span]:
     return span(scope["method"], "server", caller=headers)
 
 
-def _describe(current: Span, scope: Scope, status: int) -> None:
-    route = _route(scope)
+def _describe(current: Span, method: str, route: str, status: int) -> None:
     request_id = current_request_id.get() or ""
-    current.rename(f"{scope['method']} {route}")
+    current.rename(f"{method} {route}")
     current.tell(http_route=route, http_status=status, request_id=request_id)
     if status >= 500:
         current.fail(str(status))

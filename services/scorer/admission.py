@@ -15,6 +15,15 @@ class Admission:
         self._metrics = metrics
         self._taken = 0
 
+    def refusal(self, programs: int = 1) -> OverloadedError | None:
+        """Why there is no place for so many programs now, counted as a request refused; None where there is."""
+        if self._taken + programs <= self._max_programs:
+            return None
+        self._metrics.refused.inc()
+        return OverloadedError(
+            "overloaded", f"{self._taken} programs are waiting, the queue holds {self._max_programs}; try again"
+        )
+
     @contextmanager
     def take(self, programs: int) -> Iterator[None]:
         """Hold places for `programs` while the body runs.
@@ -29,11 +38,8 @@ class Admission:
                 f"a batch has at most {self._max_programs} programs, this one has {programs}; send it in parts",
                 details={"programs": programs, "max_programs": self._max_programs},
             )
-        if self._taken + programs > self._max_programs:
-            self._metrics.refused.inc(programs)
-            raise OverloadedError(
-                "overloaded", f"{self._taken} programs are waiting, the queue holds {self._max_programs}; try again"
-            )
+        if refusal := self.refusal(programs):
+            raise refusal
         self._change(programs)
         try:
             yield

@@ -25,7 +25,7 @@ from services.scorer.page_routes import ScorerPage
 from services.scorer.prefix_cache import PrefixCache
 from services.scorer.prm import Prm
 from services.scorer.reuse import PrefixReuse
-from services.scorer.routes import models_router, scoring_router
+from services.scorer.routes import REFUSED_EARLY, models_router, scoring_router
 from services.scorer.service import ScoringService
 from services.scorer.settings import ScorerSettings
 
@@ -66,7 +66,8 @@ def create_app(settings: ScorerSettings | None = None) -> FastAPI:
         use_threads=use_threads,
     )
     reuse = PrefixReuse(batcher, PrefixCache(settings.cache_entries, metrics), metrics)
-    service = ScoringService(models, batcher, reuse, Admission(settings.max_queue, metrics), metrics)
+    admission = Admission(settings.max_queue, metrics)
+    service = ScoringService(models, batcher, reuse, admission, metrics)
     page = ScorerPage(service, models)
 
     @asynccontextmanager
@@ -94,4 +95,5 @@ def create_app(settings: ScorerSettings | None = None) -> FastAPI:
         readiness=readiness,
         lifespan=serving,
         front_page=page.front,
+        refusals=dict.fromkeys(REFUSED_EARLY, admission.refusal),
     )

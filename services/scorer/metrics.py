@@ -26,7 +26,7 @@ class ScorerMetrics:
             "linewise_scorer_queue_depth", "Programs taken in and not yet answered.", registry=registry
         )
         self.refused = Counter(
-            "linewise_scorer_refused_total", "Programs answered with 429: the queue was full.", registry=registry
+            "linewise_scorer_refused_total", "Requests answered with 429: the queue was full.", registry=registry
         )
         self._tokens = Counter(
             "linewise_scorer_tokens_total", "Tokens through the model.", ["model", "kind"], registry=registry

@@ -14,6 +14,9 @@ from services.kit.hangup import CancelledRoute
 from services.scorer.models import Models
 from services.scorer.service import ScoringService
 
+REFUSED_EARLY = ("/score", "/score/batch", "/get_reward", "/classify", "/pooling")
+"""Where a full queue is told before a request is read; a person's page says it in its own words."""
+
 
 def scoring_router(service: ScoringService) -> APIRouter:
     """`POST /score` and `POST /score/batch`."""

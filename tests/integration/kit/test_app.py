@@ -1,7 +1,7 @@
 """What the factory gives every service, over a real socket."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import httpx
@@ -13,6 +13,7 @@ from starlette.responses import StreamingResponse
 
 from services.contracts import ErrorReply, Readiness
 from services.kit.app import build_app
+from services.kit.early_refusal import Refusal
 from services.kit.errors import NotFoundError, OverloadedError
 from services.kit.settings import ServiceSettings
 
@@ -25,7 +26,12 @@ class Item(BaseModel):
     numbers: list[int]
 
 
-def an_app(ready: Readiness | None = None, max_waiting: int | None = None, **settings: object) -> FastAPI:
+def an_app(
+    ready: Readiness | None = None,
+    max_waiting: int | None = None,
+    refusals: Mapping[str, Refusal] | None = None,
+    **settings: object,
+) -> FastAPI:
     router = APIRouter()
 
     @router.get("/wait")
@@ -67,6 +73,7 @@ def an_app(ready: Readiness | None = None, max_waiting: int | None = None, **set
         registry=CollectorRegistry(),
         readiness=readiness,
         max_waiting=max_waiting,
+        refusals=refusals,
     )
     app.state.released, app.state.waiting = False, 0
     return app
@@ -167,6 +174,17 @@ async def test_requests_are_counted_by_route_and_status(serve: Serve) -> None:
     assert 'linewise_http_requests_total{method="GET",route="unmatched",status="404"} 1.0' in metrics
 
 
+async def test_what_is_refused_before_it_is_routed_counts_for_the_route_that_it_asked_for(serve: Serve) -> None:
+    async with httpx.AsyncClient(base_url=serve(an_app(api_keys="one", max_body_bytes=10))) as client:
+        await client.post("/sum")
+        await client.post("/sum", content=b" " * 11, headers={"Authorization": "Bearer one"})
+        await client.post("/nowhere")
+        metrics = (await client.get("/metrics")).text
+    assert 'linewise_http_requests_total{method="POST",route="/sum",status="401"} 1.0' in metrics
+    assert 'linewise_http_requests_total{method="POST",route="/sum",status="413"} 1.0' in metrics
+    assert 'linewise_http_requests_total{method="POST",route="unmatched",status="401"} 1.0' in metrics
+
+
 async def test_a_stream_that_breaks_is_cut_and_not_ended_as_if_whole(serve: Serve) -> None:
     async with httpx.AsyncClient(base_url=serve(an_app())) as client:
         with pytest.raises(httpx.RemoteProtocolError):
@@ -195,3 +213,18 @@ async def test_more_than_may_wait_are_429_while_probes_and_streams_go_on(serve: 
         app.state.released = True
         assert [answer.status_code for answer in await asyncio.gather(*held)] == [200, 200]
         assert (await client.get("/wait")).status_code == 200
+
+
+async def test_a_request_that_would_be_refused_is_so_before_its_body_is_read(serve: Serve) -> None:
+    reason: list[OverloadedError] = [OverloadedError("full", "the queue is full")]
+    app = an_app(refusals={"/sum": lambda: reason[0] if reason else None}, api_keys="one")
+
+    async with httpx.AsyncClient(base_url=serve(app), headers={"Authorization": "Bearer one"}) as client:
+        malformed = await client.post("/sum", content=b"{")
+        assert (malformed.status_code, malformed.headers["Retry-After"]) == (429, "1")
+        assert ErrorReply.model_validate_json(malformed.content).error.code == "full"
+        assert (await client.post("/sum", headers={"Authorization": "Bearer two"})).status_code == 401
+        assert (await client.get("/sum")).status_code == 405
+        reason.clear()
+        assert (await client.post("/sum", content=b"{")).status_code == 422
+        assert (await client.post("/sum", json={"numbers": [1, 2]})).json() == 3

@@ -113,8 +113,10 @@ async def test_a_full_queue_refuses_and_a_batch_beyond_it_is_too_large(pool: Poo
         await pool.run([noting([], "x")])
     with pytest.raises(TooLargeError):
         await pool.run([noting([], "x")] * 5)
+    assert isinstance(pool.refusal(), OverloadedError)
     gate.open.set()
     await asyncio.gather(first, waiting)
+    assert pool.refusal() is None
 
 
 async def test_a_long_batch_does_not_hold_up_a_single_program(pool: Pool) -> None:

@@ -29,5 +29,7 @@ def test_depth_and_refusals_are_counted() -> None:
         assert registry.get_sample_value("linewise_scorer_queue_depth") == 1
         with pytest.raises(OverloadedError), admission.take(1):
             pass
+        assert isinstance(admission.refusal(), OverloadedError)
+    assert admission.refusal() is None
     assert registry.get_sample_value("linewise_scorer_queue_depth") == 0
-    assert registry.get_sample_value("linewise_scorer_refused_total") == 1
+    assert registry.get_sample_value("linewise_scorer_refused_total") == 2
