@@ -1,6 +1,8 @@
 """k8s/components/monitoring: what a cluster's Prometheus and Grafana are given is what compose's are."""
 
 import json
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ import yaml
 
 RULE_FIELDS = {"record", "alert", "expr", "for", "labels", "annotations"}
 GROUP_FIELDS = {"name", "interval", "rules"}
+CASES = Path(__file__).parent / "alerts.yml"
+PROMTOOL = shutil.which("promtool")
 
 
 def _sources(root: Path) -> dict[str, Any]:
@@ -47,3 +51,18 @@ def test_a_clusters_dashboard_is_the_file_that_compose_shows(overlay: str, root:
 def test_dashboard_asks_a_datasource_by_the_uid_that_both_sorts_of_grafana_have(root: Path) -> None:
     provisioned = yaml.safe_load((root / "docker/observability/grafana/datasources/prometheus.yml").read_text())
     assert [it["uid"] for it in provisioned["datasources"]] == ["prometheus"]
+
+
+def test_every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not(root: Path) -> None:
+    groups = [group for source in _sources(root).values() for group in source["groups"]]
+    alerts = {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
+    asked = [case for test in yaml.safe_load(CASES.read_text())["tests"] for case in test["alert_rule_test"]]
+    assert {case["alertname"] for case in asked if case["exp_alerts"]} == alerts
+    assert {case["alertname"] for case in asked if not case["exp_alerts"]} == alerts
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed (Debian: prometheus)")
+def test_alerts_fire_when_they_should_and_say_what_they_mean() -> None:
+    assert PROMTOOL is not None
+    told = subprocess.run([PROMTOOL, "test", "rules", str(CASES)], capture_output=True, text=True, timeout=60)
+    assert told.returncode == 0, told.stdout + told.stderr
