@@ -37,6 +37,7 @@ def test_executor_has_no_way_out_and_no_published_port(compose: dict[str, Any]) 
     executor = compose["services"]["executor"]
     assert executor["networks"] == ["sandbox"]
     assert compose["networks"]["sandbox"]["internal"] is True
+    assert compose["networks"]["sandbox"]["driver_opts"] == {"com.docker.network.bridge.inhibit_ipv4": "true"}
     assert "ports" not in executor
     assert "volumes" not in executor
 
