@@ -4,10 +4,12 @@ From label files to a plain Hugging Face token-classification folder, which the 
 split by the sha256 of their ids into training, validation (early stop, temperature) and held-out (every figure that is
 reported). The parts: `prm_data` (labels as trees of steps), `prm_tree` (trees as tensors), `prm_parts` (the split),
 `prm_model` and `prm_layers` (backbones), `prm_training` (the loop), `prm_frozen` and `prm_features` (a classifier on a
-frozen backbone), `prm_figures` and `prm_first_error` (what is measured), `prm_golden` (what a loaded copy must say).
+frozen backbone), `prm_states` (training behind frozen layers), `prm_figures` and `prm_first_error` (what is measured),
+`prm_golden` (what a loaded copy must say).
 
     linewise train prm --labels labels.jsonl --run-dir runs/prm
     linewise train prm --labels labels.jsonl --backbone smollm2 --freeze
+    linewise train prm --labels labels.jsonl --backbone smollm2 --layers 8 --freeze-layers 6 --no-balanced
 """
 
 from collections.abc import Iterable
@@ -29,6 +31,7 @@ from trainer.prm_golden import golden_scores
 from trainer.prm_layers import keep_layers
 from trainer.prm_model import Backbone, build_backbone
 from trainer.prm_parts import Part, Parts, prepare
+from trainer.prm_states import compute_ahead, freeze_below
 from trainer.prm_training import PrmTraining
 from trainer.report import write_report
 from trainer.runs import Run, replacing
@@ -63,6 +66,8 @@ def train_prm(config: PrmConfig) -> PrmSummary:
     """
     if config.checkpoint and config.run_dir.resolve().is_relative_to(config.checkpoint.resolve()):
         raise SettingsError(f"the checkpoint would replace the run in {config.checkpoint}; choose another folder")
+    if config.freeze and config.freeze_layers:
+        raise SettingsError("--freeze trains a classifier alone, --freeze-layers the layers above: give one of them")
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
     split = split_by_problem(read_labels(config.labels), config.held_out, config.validation)
@@ -70,7 +75,11 @@ def train_prm(config: PrmConfig) -> PrmSummary:
     if config.layers is not None:
         keep_layers(backbone.model, config.layers)
     backbone.model.to(config.device)
+    if config.freeze_layers:
+        backbone = freeze_below(backbone, config.freeze_layers, config.feature_cache)
     parts = prepare(split, backbone, config)
+    for part in (parts.train, parts.validation, parts.held_out):
+        compute_ahead(backbone, part.packs, part.name)
     with Run(config.run_dir) as run:
         run.write_config(config)
         make = FrozenTraining if config.freeze else PrmTraining

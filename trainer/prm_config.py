@@ -16,8 +16,10 @@ class PrmConfig:
     """Keep only the lowest so many layers; `freeze` keeps fewer where validation says so."""
     freeze: bool = False
     """Fit a linear classifier alone, on hidden states that the backbone computes once and that are kept on disk."""
+    freeze_layers: int = 0
+    """Keep the lowest so many layers as they are, compute their hidden states once and train the layers above."""
     feature_cache: Path = Path("runs/features")
-    """Where `freeze` keeps the hidden states; runs may share it, and a run that was interrupted goes on from it."""
+    """Where frozen layers' hidden states are kept; runs may share it, and one that was interrupted goes on from it."""
     run_dir: Path = Path("runs/prm")
     """Where config, metrics and report go."""
     checkpoint: Path | None = None

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from trainer.prm_layers import layers_of
 from trainer.prm_model import Backbone
-from trainer.prm_tree import IGNORED, Pack, collate
+from trainer.prm_tree import IGNORED, Pack
 from trainer.progress import track
 
 Features = dict[int, Tensor]
@@ -54,7 +54,7 @@ class FeatureCache:
     @torch.no_grad()
     def _compute(self, pack: Pack, depths: Sequence[int]) -> Features:
         model = self._backbone.model.eval()
-        batch = collate([pack], int(model.config.pad_token_id or 0), model.device)
+        batch = self._backbone.batch([pack])
         at = (batch.labels[0] != IGNORED).nonzero()[:, 0]
         states: Features = {}
         with _listening(model, depths, lambda depth, hidden: states.update({depth: hidden[0, at].cpu()})):

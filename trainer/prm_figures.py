@@ -16,7 +16,7 @@ from services.contracts import Origin
 from trainer.classification import Report, Scores, classification_report
 from trainer.prm_data import Node
 from trainer.prm_model import Backbone
-from trainer.prm_tree import IGNORED, Pack, collate, make_batches
+from trainer.prm_tree import IGNORED, Pack, make_batches
 
 AGAINST_REFERENCES = "mutants against references"
 _FEWEST = 5
@@ -59,11 +59,10 @@ def labelled_steps(packs: Sequence[Pack]) -> LabelledSteps:
 def score_steps(backbone: Backbone, packs: Sequence[Pack], batch_tokens: int) -> ScoredSteps:
     """Score every labelled step of `packs` by passes of the model."""
     backbone.model.eval()
-    pad_id = int(backbone.model.config.pad_token_id or 0)
     logits: list[Tensor] = []
     in_order: list[Pack] = []
     for batch_of in make_batches(packs, batch_tokens):
-        batch = collate(batch_of, pad_id, backbone.model.device)
+        batch = backbone.batch(batch_of)
         logits.append(backbone.forward(batch).logits[batch.labels != IGNORED].float().cpu())
         in_order += batch_of
     return with_logits(labelled_steps(in_order), torch.cat(logits))

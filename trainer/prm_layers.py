@@ -4,6 +4,8 @@ A model that keeps only its lowest layers is a plain, smaller checkpoint of its 
 layer's hidden states can be saved and served like any other PRM. Leaves out where its features come from and training.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor, nn
@@ -39,6 +41,33 @@ def keep_layers(model: Any, count: int) -> None:
     model.config.num_hidden_layers = count
     if getattr(model.config, "layer_types", None):
         model.config.layer_types = model.config.layer_types[:count]
+
+
+@contextmanager
+def only_layers(model: Any, first: int, last: int) -> Iterator[nn.ModuleList]:
+    """Within the block a pass goes through the layers from `first` to before `last` alone."""
+    layers = layers_of(model)
+    whole = list(layers)
+    del layers[last:]
+    del layers[:first]
+    try:
+        yield layers
+    finally:
+        del layers[:]
+        layers.extend(whole)
+
+
+@contextmanager
+def entered_at(model: Any, depth: int, states: Tensor) -> Iterator[None]:
+    """Within the block a pass begins behind the lowest `depth` layers, whose output is `states` `[..., width]`."""
+    with only_layers(model, depth, model.config.num_hidden_layers) as layers:
+        handle = layers[0].register_forward_pre_hook(
+            lambda _layer, given, named: ((states, *given[1:]), named), with_kwargs=True
+        )
+        try:
+            yield
+        finally:
+            handle.remove()
 
 
 def normed(model: Any, hidden: Tensor) -> Tensor:

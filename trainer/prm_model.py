@@ -6,13 +6,15 @@ other backbone is a folder or a name that `AutoModelForTokenClassification` load
 """
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from transformers import (
     AutoConfig,
     AutoModelForTokenClassification,
@@ -27,7 +29,8 @@ from trainer.errors import PolicyError
 from trainer.policies.gguf import checkpoint_folder
 from trainer.policies.loading import why_unreadable
 from trainer.prm_data import Node, Tree
-from trainer.prm_tree import Batch, collate, pack_tree
+from trainer.prm_layers import entered_at
+from trainer.prm_tree import Batch, Pack, collate, pack_tree
 from trainer.tokenizers import train_bpe
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -44,11 +47,16 @@ _UNIXCODER_PREFIX = ("<s>", "<decoder-only>", "</s>")
 
 @dataclass(frozen=True, slots=True)
 class Backbone:
-    """A model with two labels, its tokenizer, and what opens every input."""
+    """A model with two labels, its tokenizer, and what opens every input.
+
+    Where its lowest `frozen_layers` do not learn, `below` tells what they make of a pack's tokens, `[tokens, width]`.
+    """
 
     model: Any
     tokenizer: Any
     input_prefix: tuple[str, ...] | None = None
+    frozen_layers: int = 0
+    below: Callable[[Pack], Tensor] | None = None
 
     @property
     def prefix_ids(self) -> list[int]:
@@ -80,14 +88,24 @@ class Backbone:
         ids: list[list[int]] = encoded["input_ids"]
         return ids
 
+    def batch(self, packs: Sequence[Pack]) -> Batch:
+        """The tensors of some packs on the model's device."""
+        batch = collate(packs, int(self.model.config.pad_token_id or 0), self.model.device)
+        if self.below is None:
+            return batch
+        below = pad_sequence([self.below(pack) for pack in packs], batch_first=True)
+        return replace(batch, below=below.to(self.model.device))
+
     def forward(self, batch: Batch, *, hidden_states: bool = False) -> Any:
         """One pass over trees: an output with `logits` `[batch, tokens, 2]` and, if asked for, `hidden_states`."""
-        return self.model(
-            input_ids=batch.ids,
-            attention_mask=batch.mask,
-            position_ids=batch.depths + self.first_position,
-            output_hidden_states=hidden_states,
-        )
+        entry = nullcontext() if batch.below is None else entered_at(self.model, self.frozen_layers, batch.below)
+        with entry:
+            return self.model(
+                input_ids=batch.ids,
+                attention_mask=batch.mask,
+                position_ids=batch.depths + self.first_position,
+                output_hidden_states=hidden_states,
+            )
 
     def save(
         self,
@@ -174,16 +192,22 @@ def prove_tree_mask(backbone: Backbone) -> None:
         PolicyError: it does not: the architecture ignores the mask or the positions, or is not causal.
     """
     backbone.model.eval()
-    rows = len(backbone.tokenizer)
-    root, left, right = (tuple((seed * 7 + at * 3) % rows for at in range(5)) for seed in (1, 2, 3))
-    nodes = [Node(None, root, 0), Node(0, left, 5), Node(0, right, 5)]
-    batch = collate([*pack_tree(Tree("proof", nodes), 99)], 0)
-    in_tree = backbone.forward(batch).logits[0, [*range(5), *range(10, 15)]]
-    alone = _plain_logits(backbone, [*root, *right])
+    pack = proof_pack(backbone)
+    path = [*range(5), *range(10, 15)]
+    in_tree = backbone.forward(backbone.batch([pack])).logits[0, path]
+    alone = _plain_logits(backbone, pack.ids[path].tolist())
     if not torch.allclose(in_tree, alone, atol=1e-4 * max(1.0, float(alone.abs().max()))):
         raise PolicyError(
             f"{type(backbone.model).__name__} cannot be trained on trees of steps: it needs a causal mask"
         )
+
+
+def proof_pack(backbone: Backbone) -> Pack:
+    """A root of five tokens with two steps of five, to hold one way through the model against another."""
+    rows = len(backbone.tokenizer)
+    root, left, right = (tuple((seed * 7 + at * 3) % rows for at in range(5)) for seed in (1, 2, 3))
+    (pack,) = pack_tree(Tree("proof", [Node(None, root, 0), Node(0, left, 5), Node(0, right, 5)]), 99)
+    return pack
 
 
 def _plain_logits(backbone: Backbone, ids: list[int]) -> Tensor:

@@ -18,7 +18,7 @@ from trainer.prm_config import PrmConfig
 from trainer.prm_figures import ScoredSteps, score_steps
 from trainer.prm_model import PRESETS, Backbone
 from trainer.prm_parts import Part
-from trainer.prm_tree import IGNORED, KINDS, Batch, Pack, collate, make_batches
+from trainer.prm_tree import IGNORED, KINDS, Batch, Pack, make_batches
 from trainer.progress import Bar, progress_bar
 from trainer.runs import Run, replacing
 from trainer.state_files import has_state, load_state, save_state
@@ -37,7 +37,7 @@ class PrmTraining:
         self._from_nothing = config.backbone in PRESETS
         self._weights = kind_weights(training.packs, balanced=config.balanced).to(config.device)
         self._rate = config.learning_rate or (2e-3 if self._from_nothing else 5e-5)
-        self._optimizer = torch.optim.AdamW(backbone.model.parameters(), weight_decay=config.weight_decay)
+        self._optimizer = torch.optim.AdamW(self._learning().values(), weight_decay=config.weight_decay)
         self.budget = self._new_budget()
         self.seconds = 0.0
         self._best_loss, self._best, self._waited = float("inf"), self._snapshot(), 0
@@ -56,7 +56,7 @@ class PrmTraining:
                 self._save()
                 bar.move_to(100 * self.budget.fraction, note=f"validation loss {loss:.3f}")
         self.seconds = self.budget.seconds
-        self._backbone.model.load_state_dict(self._best)
+        self._restore(self._best)
         self._backbone.model.eval()
 
     @property
@@ -71,7 +71,7 @@ class PrmTraining:
     def _save(self) -> None:
         """Keep all that the next epoch depends on; orders and dropout follow from the seed and the epoch."""
         state = {
-            "model": self._backbone.model.state_dict(),
+            "model": self._learning(),
             "best": self._best,
             "optimizer": self._optimizer.state_dict(),
             "best_loss": self._best_loss,
@@ -88,7 +88,7 @@ class PrmTraining:
         done, spent_s = 0, 0.0
         if self._config.resume and has_state(self._state_folder):
             state = load_state(self._state_folder, self._config.device)
-            self._backbone.model.load_state_dict(state["model"])
+            self._restore(state["model"])
             self._optimizer.load_state_dict(state["optimizer"])
             self._best, self._best_loss, self._waited = state["best"], state["best_loss"], state["waited"]
             self.epochs = state["epochs"]
@@ -105,7 +105,16 @@ class PrmTraining:
         return self._run.checkpoint("last")
 
     def _snapshot(self) -> dict[str, Tensor]:
-        return {name: weights.detach().clone() for name, weights in self._backbone.model.state_dict().items()}
+        return {name: weights.detach().clone() for name, weights in self._learning().items()}
+
+    def _learning(self) -> dict[str, torch.nn.Parameter]:
+        """The weights that learn, by name."""
+        return {name: weights for name, weights in self._backbone.model.named_parameters() if weights.requires_grad}
+
+    @torch.no_grad()
+    def _restore(self, kept: dict[str, Tensor]) -> None:
+        for name, weights in self._learning().items():
+            weights.copy_(kept[name])
 
     def _epoch(self, bar: Bar) -> float:
         """One pass over the training packs, or as much of it as the budget allows; the mean loss."""
@@ -114,16 +123,12 @@ class PrmTraining:
         self._backbone.model.train()
         losses: list[float] = []
         for packs in make_batches(self._training, self._config.batch_tokens, rng):
-            losses.append(self._learn(collate(packs, self._pad_id, self._config.device)))
+            losses.append(self._learn(self._backbone.batch(packs)))
             self.budget.done += 1
             bar.move_to(100 * self.budget.fraction)
             if self.budget.exhausted:
                 break
         return sum(losses) / len(losses)
-
-    @property
-    def _pad_id(self) -> int:
-        return int(self._backbone.model.config.pad_token_id or 0)
 
     def _learn(self, batch: Batch) -> float:
         config, model = self._config, self._backbone.model

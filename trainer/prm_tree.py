@@ -52,7 +52,8 @@ class Pack:
 class Batch:
     """Packs side by side, padded on the right: the tensors of `Pack` as `[batch, tokens]`.
 
-    `mask` `[batch, 1, tokens, tokens]` bool: True = may be seen; a padding token sees itself.
+    `mask` `[batch, 1, tokens, tokens]` bool: True = may be seen; a padding token sees itself. `below`, where a pass
+    begins behind frozen layers: what these make of the tokens, `[batch, tokens, width]`.
     """
 
     ids: Tensor
@@ -63,6 +64,7 @@ class Batch:
     kinds: Tensor
     clean: Tensor
     mask: Tensor
+    below: Tensor | None = None
 
 
 def pack_tree(tree: Tree, max_tokens: int) -> Iterator[Pack]:

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -246,6 +247,11 @@ def test_a_checkpoint_never_replaces_the_run(labels: tuple[Path, Path], tmp_path
             train_prm(PrmConfig(labels=labels, run_dir=tmp_path / "run", checkpoint=checkpoint))
 
 
+def test_a_backbone_frozen_whole_and_in_part_is_refused(labels: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="give one of them"):
+        train_prm(PrmConfig(labels=labels, run_dir=tmp_path / "run", freeze=True, freeze_layers=1))
+
+
 def test_labels_of_too_few_problems_are_refused_in_words(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "one.jsonl", [labelled(load_problems("lists:train?count=1")[0], None)])
     with pytest.raises(SettingsError, match=r"no labels in the .* part"):
@@ -291,15 +297,22 @@ def _interrupt_in_epoch(epoch: int) -> Callable[..., None]:
     return interrupted
 
 
-async def test_a_classifier_on_a_frozen_backbone_is_served_like_any_other(
-    labels: tuple[Path, Path], trained: tuple[Path, PrmSummary], tmp_path: Path, serve: Callable[[FastAPI], str]
+@pytest.mark.parametrize(
+    "settings", [{"freeze": True}, {"freeze_layers": 1, "epochs": 1}], ids=["classifier", "layers above"]
+)
+async def test_what_is_learnt_on_frozen_layers_is_served_like_any_other(
+    settings: dict[str, Any],
+    labels: tuple[Path, Path],
+    trained: tuple[Path, PrmSummary],
+    tmp_path: Path,
+    serve: Callable[[FastAPI], str],
 ) -> None:
     config = PrmConfig(
         labels=labels,
         backbone=str(trained[1].checkpoint),
-        freeze=True,
         feature_cache=tmp_path / "features",
         run_dir=tmp_path / "run",
+        **settings,
     )
     summary = train_prm(config)
     assert summary.layers in (1, 2)

@@ -1,5 +1,6 @@
-"""A classifier on a frozen backbone: features computed once, and a checkpoint that says what they said."""
+"""A classifier on a frozen backbone, or layers trained above frozen ones: computed once, and the checkpoint agrees."""
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from transformers import (
 )
 
 from services.contracts import LabelRecord, Origin, StepLabel, split_steps
-from trainer.errors import SettingsError
+from trainer.errors import PolicyError, SettingsError
 from trainer.prm_config import PrmConfig
 from trainer.prm_data import build_trees
 from trainer.prm_features import FeatureCache
@@ -27,6 +28,8 @@ from trainer.prm_frozen import FrozenTraining, depths_to_try, fit_heads
 from trainer.prm_layers import keep_layers, layers_of, normed
 from trainer.prm_model import Backbone
 from trainer.prm_parts import Part
+from trainer.prm_states import compute_ahead, freeze_below
+from trainer.prm_training import PrmTraining
 from trainer.prm_tree import IGNORED, collate, pack_tree
 from trainer.runs import Run, read_metrics
 from trainer.tokenizers import train_bpe
@@ -151,6 +154,101 @@ def test_what_is_cached_is_not_computed_again(tokenizer: Any, tmp_path: Path, mo
         backbone.model.get_input_embeddings().weight += 1
     FeatureCache(backbone, tmp_path).features(packs, [2], "training")
     assert len(passes) == 2 * len(packs), "other weights have other features"
+
+
+def test_a_pass_behind_frozen_layers_gives_the_logits_of_a_whole_one(backbone: Backbone, tmp_path: Path) -> None:
+    packs = part(backbone, "training", 12).packs
+    behind = freeze_below(backbone, 2, tmp_path)
+    whole = score_steps(backbone, packs, 256).logits
+    for _computed_then_read in range(2):
+        assert torch.allclose(score_steps(behind, packs, 256).logits, whole, atol=1e-5)
+    assert len(layers_of(backbone.model)) == LAYERS
+
+
+def train_behind(backbone: Backbone, folder: Path, **settings: Any) -> PrmTraining:
+    """Train the last layer, on states that are kept in `folder`."""
+    config = PrmConfig(labels=(), run_dir=folder / "run", epochs=6, learning_rate=1e-2, warmup_iterations=1, **settings)
+    behind = freeze_below(backbone, 2, folder / "states")
+    training, validation = part(backbone, "training", 48), part(backbone, "validation", 16)
+    with Run(config.run_dir) as run:
+        loop = PrmTraining(behind, config, training, validation, run)
+        loop.fit()
+    return loop
+
+
+def test_the_layers_above_learn_and_the_whole_model_says_what_they_said(backbone: Backbone, tmp_path: Path) -> None:
+    below = [backbone.model.get_input_embeddings(), *layers_of(backbone.model)[:2]]
+    before = [[weights.clone() for weights in each.parameters()] for each in below]
+    training = train_behind(backbone, tmp_path)
+    for each, kept in zip(below, before, strict=True):
+        assert all(torch.equal(weights, old) for weights, old in zip(each.parameters(), kept, strict=True))
+    validation = part(backbone, "validation", 16)
+    behind, whole = training.score(validation), score_steps(backbone, validation.packs, 256)
+    assert torch.allclose(behind.logits, whole.logits, atol=1e-5)
+    assert float((whole.logits.argmax(dim=1) == whole.labels).float().mean()) > 0.75
+
+
+def test_a_training_behind_frozen_layers_that_was_stopped_goes_on_to_the_same_weights(
+    tokenizer: Any, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    whole, stopped, resumed = (Backbone(copy.deepcopy(model), tokenizer) for model in [llama()] * 3)
+    train_behind(whole, tmp_path / "whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PrmTraining, "_validate", stop_at(3))
+        with pytest.raises(KeyboardInterrupt):
+            train_behind(stopped, tmp_path / "stopped")
+    train_behind(resumed, tmp_path / "stopped", resume=True)
+    weights = whole.model.state_dict(), resumed.model.state_dict()
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def stop_at(epoch: int) -> Callable[[PrmTraining, float], float]:
+    validate = PrmTraining._validate
+
+    def stopped(training: PrmTraining, train_loss: float) -> float:
+        if training.epochs == epoch:
+            raise KeyboardInterrupt
+        return validate(training, train_loss)
+
+    return stopped
+
+
+def test_states_are_computed_once_whatever_is_trained_above(tokenizer: Any, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = llama()
+    packs = part(Backbone(model, tokenizer), "training", 12).packs
+    compute_ahead(freeze_below(Backbone(model, tokenizer), 1, tmp_path), packs, "training")
+    files = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.safetensors")}
+    assert len(files) == len(packs)
+    keep_layers(model, 2)
+    with torch.no_grad():
+        for weights in layers_of(model)[1].parameters():
+            weights += 1
+    compute_ahead(freeze_below(Backbone(model, tokenizer), 1, tmp_path), packs, "training")
+    assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.safetensors")} == files
+    with torch.no_grad():
+        model.get_input_embeddings().weight += 1
+    compute_ahead(freeze_below(Backbone(model, tokenizer), 1, tmp_path), packs, "training")
+    assert len([*tmp_path.rglob("*.safetensors")]) == 2 * len(files), "other weights below have other states"
+
+
+def test_a_model_that_begins_elsewhere_is_refused(tokenizer: Any, tmp_path: Path) -> None:
+    """Whose last layer, say, counts those before it."""
+    model = llama()
+    first, _, last = layers_of(model)
+    ran: list[int] = []
+    model.register_forward_pre_hook(lambda _model, _given: ran.clear())
+    first.register_forward_hook(lambda _layer, _given, _output: ran.append(1))
+    last.register_forward_pre_hook(lambda _layer, given: (given[0] + len(ran), *given[1:]))
+    with pytest.raises(PolicyError, match="cannot be entered"):
+        freeze_below(Backbone(model, tokenizer), 1, tmp_path)
+
+
+@pytest.mark.parametrize("count", [-1, LAYERS])
+def test_a_layer_must_be_left_to_train(count: int, tokenizer: Any, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="leave at least one"):
+        freeze_below(Backbone(llama(), tokenizer), count, tmp_path)
 
 
 def test_a_soft_target_is_the_cross_entropy_with_that_target() -> None:
