@@ -70,13 +70,16 @@ def entered_at(model: Any, depth: int, states: Tensor) -> Iterator[None]:
             handle.remove()
 
 
+def final_norm(model: Any) -> nn.Module | None:
+    """The norm behind the last layer, where there is one."""
+    norms = (getattr(model.base_model, name, None) for name in _FINAL_NORMS)
+    return next((norm for norm in norms if norm is not None), None)
+
+
 def normed(model: Any, hidden: Tensor) -> Tensor:
     """Hidden states `[..., width]` behind some layer as the classifier would get them, were that layer the last."""
-    for name in _FINAL_NORMS:
-        norm = getattr(model.base_model, name, None)
-        if norm is not None:
-            return norm(hidden)  # type: ignore[no-any-return]
-    return hidden
+    norm = final_norm(model)
+    return hidden if norm is None else norm(hidden)
 
 
 def classifier_of(model: Any) -> nn.Linear:

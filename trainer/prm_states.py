@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from trainer.errors import PolicyError, SettingsError
-from trainer.prm_layers import layers_of, only_layers
+from trainer.prm_layers import final_norm, layers_of, only_layers
 from trainer.prm_model import Backbone, proof_pack
 from trainer.prm_tree import Pack
 from trainer.progress import track
@@ -61,7 +61,7 @@ class LowerStates:
 
 
 def freeze_below(backbone: Backbone, depth: int, folder: Path) -> Backbone:
-    """The same backbone with its lowest `depth` layers frozen, the embedding too; their states are kept in `folder`.
+    """The same backbone, in which only what lies above the lowest `depth` layers learns; states are kept in `folder`.
 
     Raises:
         SettingsError: no layer is left to train.
@@ -72,8 +72,10 @@ def freeze_below(backbone: Backbone, depth: int, folder: Path) -> Backbone:
         raise SettingsError(f"the backbone has {len(layers)} layers; --freeze-layers must leave at least one of them")
     states = LowerStates(backbone, depth, folder)
     _prove_entry(backbone, states, depth)
-    for part in (backbone.model.get_input_embeddings(), *layers[:depth]):
-        part.requires_grad_(False)
+    backbone.model.base_model.requires_grad_(False)
+    for part in (*layers[depth:], final_norm(backbone.model)):
+        if part is not None:
+            part.requires_grad_(True)
     return replace(backbone, frozen_layers=depth, below=states.of)
 
 
