@@ -24,7 +24,7 @@ async def label_problem(problem: Problem, recipe: Recipe, verifier: Verifier, te
     """
     program = read_solution(problem.solution)
     cpu_s = await reference_cpu_s(problem, program.code, verifier)
-    augmented = await augmented_tests(problem, program.code, recipe, verifier)
+    augmented = await augmented_tests(problem, program.code, recipe, cpu_s, verifier)
     judge = Judge(problem, augmented, recipe.segment, cpu_s, verifier)
     places = frozenset(step.index for step in split_steps(program.code, recipe.segment))
     taught = await teacher.teach(Lesson(problem, program, recipe, judge, places))

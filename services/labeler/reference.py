@@ -53,8 +53,12 @@ def request(
     )
 
 
-async def augmented_tests(problem: Problem, code: str, recipe: Recipe, verifier: Verifier) -> list[AssertTest]:
+async def augmented_tests(
+    problem: Problem, code: str, recipe: Recipe, cpu_s: float, verifier: Verifier
+) -> list[AssertTest]:
     """New tests that the reference passes: its values are asked for once and confirmed by a second run.
+
+    `cpu_s` is what a test may take of the processor; inputs that keep the reference much longer give none.
 
     Raises:
         UnusableProblemError: the second run fails the problem's own tests.
@@ -67,7 +71,7 @@ async def augmented_tests(problem: Problem, code: str, recipe: Recipe, verifier:
     tests: list[AssertTest] = []
     for asked in (expressions[:wanted], expressions[wanted:]):
         if asked and len(tests) < wanted:
-            tests += answers(problem, asked, await verifier.run(questions(problem, code, asked)))
+            tests += answers(problem, asked, await verifier.run(questions(problem, code, asked, cpu_s)))
     tests = tests[:wanted]
     [again] = await verifier.run([request(problem, code, [*problem.tests, *tests], stop=False)])
     if again is None:

@@ -14,6 +14,9 @@ EXPRESSIONS_A_PROGRAM = 16
 """One that hangs takes the ones behind it down with it, and no more than these."""
 
 _WALL_S = 2.0
+_CPU_OF_TESTS = 2.0
+"""Of so many tests a program gets the processor time: a test gets ten times its slowest call, here are sixteen."""
+
 _SLOWEST_CALL_S = 0.1
 _LONGEST_VALUE = 1000
 
@@ -31,13 +34,13 @@ for number, expression in enumerate({expressions!r}):
 """
 
 
-def questions(problem: Problem, code: str, expressions: Sequence[str]) -> list[ExecuteRequest]:
-    """The programs that print the values of `expressions`, `EXPRESSIONS_A_PROGRAM` each."""
+def questions(problem: Problem, code: str, expressions: Sequence[str], cpu_s: float) -> list[ExecuteRequest]:
+    """The programs that print the values of `expressions`, `EXPRESSIONS_A_PROGRAM` each; a test may take `cpu_s`."""
     return [
         ExecuteRequest(
             code=_asking(problem, code, expressions[start : start + EXPRESSIONS_A_PROGRAM]),
             tests=[StdioTest(expected_stdout="")],
-            limits=Limits(wall_s=_WALL_S),
+            limits=Limits(wall_s=_WALL_S, cpu_s=_CPU_OF_TESTS * cpu_s),
         )
         for start in range(0, len(expressions), EXPRESSIONS_A_PROGRAM)
     ]

@@ -125,7 +125,7 @@ def test_values_that_a_literal_can_hold_become_tests_and_others_do_not(capsys):
     )
     case = problem("assert True")
     expressions = ["f(1)", "f(2)", "f(3)", "f(4)", "f(5)", "f(6)", "nonsense(", "f(1)[0]"]
-    [request] = questions(case, code, expressions)
+    [request] = questions(case, code, expressions, 0.25)
     exec(compile(request.code, "<asked>", "exec"), {"__name__": "__main__"})
     printed = TestResult(verdict="wrong_answer", assurance="high", stdout=capsys.readouterr().out)
     reply = ExecuteReply(verdict="wrong_answer", passed=0, total=1, wall_s=0, isolation="", tests=[printed])
