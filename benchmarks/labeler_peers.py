@@ -30,6 +30,19 @@ test-command = "{python} -m pytest -x -q -p no:cacheprovider tests/test_{name}.p
 [cosmic-ray.distributor]
 name = "local"
 """
+_PROJECT = """[mutmut]
+source_paths=solutions
+
+[tool:pytest]
+python_functions=test_[0-9]*
+"""
+"""Tests have numbers: a solution that is called `test_three_equal` is none."""
+
+_IMPORTS = """from solutions import {name} as solution
+
+globals().update((name, value) for name, value in vars(solution).items() if not name.startswith("__"))
+"""
+"""All names, for some solutions are called `_sum`, which `import *` leaves out."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +64,7 @@ def write_project(folder: Path, problems: Sequence[Problem]) -> list[str]:
     for part in ("solutions", "tests"):
         (folder / part).mkdir(parents=True)
     (folder / "solutions" / "__init__.py").touch()
-    (folder / "setup.cfg").write_text("[mutmut]\nsource_paths=solutions\n")
+    (folder / "setup.cfg").write_text(_PROJECT)
     return [_write_module(folder, problem) for problem in problems]
 
 
@@ -61,7 +74,7 @@ def _write_module(folder: Path, problem: Problem) -> str:
     tests = [f"def test_{number}():\n" + _indented(code) for number, code in enumerate(asserts)]
     (folder / "solutions" / f"{name}.py").write_text(problem.solution.replace("\r\n", "\n"))
     (folder / "tests" / f"test_{name}.py").write_text(
-        "\n\n".join([f"from solutions.{name} import *\n{problem.setup}", *tests]) + "\n"
+        "\n\n".join([_IMPORTS.format(name=name) + problem.setup, *tests]) + "\n"
     )
     return name
 
