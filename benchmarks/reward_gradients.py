@@ -6,7 +6,8 @@
         --problems 'lists:train?count=400' [--executor-url http://127.0.0.1:8002]
 
 The samples are cut into iterations of whole tasks, and each gives every form a policy gradient as PPO's first step has
-it: advantages by GAE without a critic, less the mean over a task's programs, whitened. All figures are unbiased.
+it: advantages by GAE without a critic, less the mean over a task's programs, whitened; with a step lambda (`step_lam`
+of PPO) less that of the same step. All figures are unbiased.
 
 `signal / noise`: squared length of the mean gradient over the variance of an iteration's. `cosine`: of the form's mean
 gradient and the outcome's; it may exceed 1 by chance. `use`: how much a step of length 1 along one iteration's gradient
@@ -23,15 +24,16 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
-from trainer.advantage import centred_by_group, gae, masked_whiten
+from trainer.advantage import centred_by_group, gae, masked_whiten, step_lambdas
 from trainer.experiments.oracle import OracleRewards
 from trainer.experiments.outcome import read_samples
 from trainer.judging import Program, ask_once
 from trainer.policies import ModelPolicy, Responses, load_policy
 from trainer.problems import load_problems
 from trainer.reward_forms import Judgement, StepScore
-from trainer.rewards import RewardForm, program_reward, token_rewards
+from trainer.rewards import RewardForm, program_reward, step_numbers, token_rewards
 from trainer.samples import Sample
 from trainer.success_chance import SuccessChance
 
@@ -44,11 +46,12 @@ Steps = Literal["scores", "chances", "oracle"]
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A reward, its lambda, and what its steps are judged by."""
+    """A reward, its lambda (from token to token, or `by_step`), and what its steps are judged by."""
 
     reward: RewardForm
     lam: float
     steps: Steps = "scores"
+    by_step: bool = False
 
 
 FORMS = {
@@ -59,6 +62,9 @@ FORMS = {
     "chance, lambda .98": Form(RewardForm("process", "delta"), 0.98, steps="chances"),
     "chance, lambda 1": Form(RewardForm("process", "delta"), 1.0, steps="chances"),
     "settled, lambda .98": Form(RewardForm("settled", "delta"), 0.98, steps="chances"),
+} | {
+    f"score, step lambda {lam}": Form(RewardForm("process", "sum"), float(lam), by_step=True)
+    for lam in ("0", ".5", ".9")
 }
 
 ORACLE = {
@@ -99,7 +105,7 @@ def main(samples: Path, checkpoint: str, problems: str, executor_url: str | None
     print(f"{len(outcome)} iterations of {_TASKS} tasks")
     for name, each in found.items():
         print(
-            f"{name:22}", *(f"{figure} {value:8.3f}" for figure, value in figures(torch.stack(each), outcome).items())
+            f"{name:24}", *(f"{figure} {value:8.3f}" for figure, value in figures(torch.stack(each), outcome).items())
         )
 
 
@@ -123,8 +129,12 @@ def gradients(
     for name, form in forms.items():
         earned = [program_reward(each, form.reward) for each in judged[form.steps]]
         rewards = token_rewards(earned, spans, ids.shape[1])
-        returns, _ = gae(rewards, torch.zeros_like(rewards), mask, 1.0, form.lam)
-        advantages[name] = masked_whiten(centred_by_group(returns, mask, prompts), mask)
+        numbers = [step_numbers(each, row) for each, row in zip(judged[form.steps], spans, strict=True)]
+        steps = pad_sequence([torch.tensor(row) for row in numbers], batch_first=True)
+        lam = step_lambdas(steps, form.lam) if form.by_step else form.lam
+        returns, _ = gae(rewards, torch.zeros_like(rewards), mask, 1.0, lam)
+        centred = centred_by_group(returns, mask, prompts, steps if form.by_step else None)
+        advantages[name] = masked_whiten(centred, mask)
     weights = [weight for weight in policy.model.parameters() if weight.requires_grad]
     found = {name: torch.zeros(sum(weight.numel() for weight in weights)) for name in forms}
     for rows in _parts(len(programs)):

@@ -9,24 +9,36 @@ import torch
 
 
 def gae(
-    rewards: torch.Tensor, values: torch.Tensor, mask: torch.Tensor, gamma: float, lam: float
+    rewards: torch.Tensor, values: torch.Tensor, mask: torch.Tensor, gamma: float, lam: float | torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Advantages and returns, both `[batch, response]`, 0 where `mask` is False.
 
     A_t = sum_l (gamma lam)^l delta_(t+l) with delta_t = r_t + gamma V(s_(t+1)) - V(s_t); the value behind a row's
     last real token is 0. A return is the advantage plus the value. Equations 11 and 12 of Schulman et al. 2016,
-    https://arxiv.org/abs/1506.02438.
+    https://arxiv.org/abs/1506.02438. A `lam` `[batch, response]` says for each token what it takes of the next one's
+    advantage, as `step_lambdas` makes it.
     """
+    kept = gamma * torch.as_tensor(lam, dtype=values.dtype, device=values.device).expand(values.shape)
     advantages = torch.zeros_like(values)
     advantage = torch.zeros_like(values[:, 0])
     next_value = torch.zeros_like(values[:, 0])
     for t in reversed(range(values.shape[1])):
         real = mask[:, t]
         delta = rewards[:, t] + gamma * next_value - values[:, t]
-        advantage = torch.where(real, delta + gamma * lam * advantage, advantage)
+        advantage = torch.where(real, delta + kept[:, t] * advantage, advantage)
         next_value = torch.where(real, values[:, t], next_value)
         advantages[:, t] = torch.where(real, advantage, 0)
     return advantages, torch.where(mask, advantages + values, 0)
+
+
+def step_lambdas(steps: torch.Tensor, lam: float) -> torch.Tensor:
+    """`lam` at the last token of each step and 1 within it, `[batch, response]`; `steps` numbers each token's step.
+
+    So all of a step's tokens share what it earns, and with 0 nothing of what later ones do.
+    """
+    ends = torch.zeros_like(steps, dtype=torch.bool)
+    ends[:, :-1] = steps[:, 1:] != steps[:, :-1]
+    return torch.where(ends, lam, 1.0)
 
 
 def masked_mean(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -46,11 +58,19 @@ def masked_whiten(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return torch.where(mask, whitened, 0)
 
 
-def centred_by_group(x: torch.Tensor, mask: torch.Tensor, groups: Sequence[object]) -> torch.Tensor:
-    """`x` less the mean of the real positions of its row's group; `groups` names each row's, equal ones are one."""
+def centred_by_group(
+    x: torch.Tensor, mask: torch.Tensor, groups: Sequence[object], steps: torch.Tensor | None = None
+) -> torch.Tensor:
+    """`x` less the mean of the real positions of its row's group; `groups` names each row's, equal ones are one.
+
+    With `steps`, which numbers each token's step, it is the mean over the same step of the group's rows.
+    """
     places = {name: at for at, name in enumerate(dict.fromkeys(groups))}
-    group = torch.tensor([places[name] for name in groups], device=x.device)
-    sums = torch.zeros(len(places), 2, device=x.device, dtype=x.dtype)
-    sums.index_add_(0, group, torch.stack([torch.where(mask, x, 0).sum(dim=1), mask.sum(dim=1).to(x.dtype)], dim=1))
-    means = sums[:, 0] / sums[:, 1].clamp(min=1)
-    return torch.where(mask, x - means[group][:, None], 0)
+    group = torch.tensor([places[name] for name in groups], device=x.device)[:, None].expand(x.shape)
+    if steps is not None:
+        group = group * (int(steps.max()) + 1) + steps
+    sums = torch.zeros(2, int(group.max()) + 1, device=x.device, dtype=x.dtype)
+    sums[0].index_add_(0, group[mask], x[mask])
+    sums[1].index_add_(0, group[mask], torch.ones_like(x[mask]))
+    means = sums[0] / sums[1].clamp(min=1)
+    return torch.where(mask, x - means[group], 0)

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch.nn.utils import clip_grad_norm_
 
-from trainer.advantage import centred_by_group, gae, masked_mean, masked_whiten
+from trainer.advantage import centred_by_group, gae, masked_mean, masked_whiten, step_lambdas
 from trainer.loss import (
     KlEstimator,
     approx_kl,
@@ -39,6 +39,7 @@ class UpdateSettings:
 
     gamma: float
     lam: float
+    step_lam: float | None
     group_baseline: bool
     whiten_advantages: bool
     clip: float
@@ -217,9 +218,11 @@ class Learner:
 
 
 def _lessons(batch: Trajectories, settings: UpdateSettings) -> Lessons:
-    advantages, returns = gae(batch.rewards, batch.values, batch.mask, settings.gamma, settings.lam)
+    by_step = settings.step_lam is not None
+    lam = settings.lam if settings.step_lam is None else step_lambdas(batch.steps, settings.step_lam)
+    advantages, returns = gae(batch.rewards, batch.values, batch.mask, settings.gamma, lam)
     if settings.group_baseline:
-        advantages = centred_by_group(advantages, batch.mask, batch.prompts)
+        advantages = centred_by_group(advantages, batch.mask, batch.prompts, batch.steps if by_step else None)
     if settings.whiten_advantages:
         advantages = masked_whiten(advantages, batch.mask)
     known = {field.name: getattr(batch, field.name) for field in fields(batch)}

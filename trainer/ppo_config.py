@@ -82,6 +82,10 @@ class PpoConfig:
     """Discount."""
     lam: float = 0.95
     """Lambda of the advantage estimation."""
+    step_lam: float | None = None
+    """Lambda from each step to the next, in place of `lam`: a step's tokens share what it earns, and with 0 nothing of
+    what comes after it, which pays for lines that are easily right. The group baseline is then the mean of the same
+    step."""
     group_baseline: bool = False
     """Take the mean over the programs for one problem off their advantages; wants `samples_per_problem` above 1."""
     whiten_advantages: bool = True

@@ -42,6 +42,7 @@ __all__ = [
     "penalised",
     "process_rewards",
     "program_reward",
+    "step_numbers",
     "token_at",
     "token_rewards",
 ]
@@ -130,6 +131,15 @@ def _shuffled(steps: tuple[StepScore, ...], seed: int) -> tuple[StepScore, ...]:
 def token_at(spans: Sequence[Span], end: int) -> int:
     """T_i: the index of the token that holds the character before `end`, which counts from 1 up."""
     return bisect_left(spans, end, key=lambda span: span[1])
+
+
+def step_numbers(judgement: Judgement, spans: Sequence[Span]) -> list[int]:
+    """For each token the number, from 0, of the code step that it belongs to; those behind the last make one more.
+
+    A comment or blank line belongs to the step behind it. Without scores a program is a single step.
+    """
+    ends = [token_at(spans, step.end) for step in judgement.steps or ()]
+    return [bisect_left(ends, place) for place in range(len(spans))]
 
 
 def token_rewards(programs: Sequence[ProgramReward], spans: Sequence[Sequence[Span]], width: int) -> torch.Tensor:

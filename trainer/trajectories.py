@@ -8,7 +8,15 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from trainer.advantage import masked_mean
-from trainer.rewards import Judgement, ProgramReward, RewardForm, Span, program_reward, token_rewards
+from trainer.rewards import (
+    Judgement,
+    ProgramReward,
+    RewardForm,
+    Span,
+    program_reward,
+    step_numbers,
+    token_rewards,
+)
 
 Stats = dict[str, float]
 
@@ -34,8 +42,8 @@ class Rollout:
 class Trajectories:
     """Tensors are `[batch, response]`, on the policy's device; `mask` True = a real token.
 
-    `rewards` are the tokens'; `logprobs`, `entropy`, `values` and `ref_logprobs` are those of the models that were
-    there at the rollout.
+    `rewards` are the tokens', `steps` the numbers of the steps that they belong to; `logprobs`, `entropy`, `values` and
+    `ref_logprobs` are those of the models that were there at the rollout.
     """
 
     prompts: list[str]
@@ -46,6 +54,7 @@ class Trajectories:
     values: torch.Tensor
     ref_logprobs: torch.Tensor
     rewards: torch.Tensor
+    steps: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -75,6 +84,7 @@ def assembled(
     ]
     kept = [rollout for rollout, _ in judged]
     ids = pad_sequence([rollout.ids for rollout in kept], batch_first=True).to(device)
+    steps = [torch.tensor(step_numbers(judgement, rollout.spans)) for rollout, judgement in judged]
     measures = pad_sequence([rollout.measures.T for rollout in kept], batch_first=True).to(device)
     lengths = torch.tensor([len(rollout.ids) for rollout in kept], device=device)
     logprobs, entropy, values, ref_logprobs = measures.unbind(dim=-1)
@@ -87,6 +97,7 @@ def assembled(
         values=values,
         ref_logprobs=ref_logprobs,
         rewards=token_rewards(earned, [rollout.spans for rollout in kept], ids.shape[1]).to(device),
+        steps=pad_sequence(steps, batch_first=True).to(device),
     )
     return batch, stats | _token_stats(batch) | _program_stats(earned, judged)
 

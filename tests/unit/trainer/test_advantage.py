@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.advantage import centred_by_group, gae, masked_mean, masked_variance, masked_whiten
+from trainer.advantage import centred_by_group, gae, masked_mean, masked_variance, masked_whiten, step_lambdas
 
 numbers = st.floats(-5, 5, width=32)
 
@@ -96,3 +96,41 @@ def test_a_groups_mean_is_taken_off_its_real_tokens() -> None:
     mask = torch.tensor([[True, True], [True, False], [True, True]])
     centred = centred_by_group(x, mask, ["sum", "sort", "sum"])
     torch.testing.assert_close(centred, torch.tensor([[-4.0, -2.0], [0.0, 0.0], [2.0, 4.0]]))
+
+
+STEPS = torch.tensor([[0, 0, 1, 1, 2], [0, 1, 1, 1, 1]])
+
+
+def test_a_steps_tokens_share_what_it_earns_and_get_so_much_of_what_comes_after() -> None:
+    rewards = torch.tensor([[0.0, 1.0, 0.0, 10.0, 100.0], [1.0, 0.0, 0.0, 10.0, 0.0]])
+    mask = torch.tensor([[True] * 5, [True] * 4 + [False]])
+
+    def advantages(lam: float) -> torch.Tensor:
+        return gae(rewards, torch.zeros(2, 5), mask, gamma=1.0, lam=step_lambdas(STEPS, lam))[0]
+
+    torch.testing.assert_close(
+        advantages(0.0), torch.tensor([[1.0, 1.0, 10.0, 10.0, 100.0], [1.0, 10.0, 10.0, 10.0, 0.0]])
+    )
+    torch.testing.assert_close(
+        advantages(0.5), torch.tensor([[31.0, 31.0, 60.0, 60.0, 100.0], [6.0, 10.0, 10.0, 10.0, 0.0]])
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(numbers, numbers), min_size=1, max_size=8), st.floats(0, 1), st.floats(0, 1))
+def test_where_every_token_is_a_step_lambda_is_the_tokens(
+    tokens: list[tuple[float, float]], gamma: float, lam: float
+) -> None:
+    rewards, values = (row(*column) for column in zip(*tokens, strict=True))
+    known = rewards, values, torch.ones(1, len(tokens)).bool(), gamma
+    by_step = step_lambdas(torch.arange(len(tokens))[None], lam)
+    torch.testing.assert_close(gae(*known, by_step), gae(*known, lam))
+
+
+def test_centring_by_step_takes_each_steps_own_mean() -> None:
+    x = torch.tensor([[1.0, 3.0, 5.0, 5.0, 9.0], [2.0, 7.0, 7.0, 7.0, 99.0]])
+    mask = torch.tensor([[True] * 5, [True] * 4 + [False]])
+    centred = centred_by_group(x, mask, ["sum", "sum"], STEPS)
+    torch.testing.assert_close(centred, torch.tensor([[-1.0, 1.0, -1.2, -1.2, 0.0], [0.0, 0.8, 0.8, 0.8, 0.0]]))
+    alone = centred_by_group(x, mask, ["sum", "sort"], STEPS)
+    torch.testing.assert_close(alone[0], torch.tensor([-1.0, 1.0, 0.0, 0.0, 0.0]))

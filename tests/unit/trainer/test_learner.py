@@ -15,8 +15,9 @@ from trainer.processes import Processes
 from trainer.trajectories import Trajectories
 
 SETTINGS = UpdateSettings(
-    gamma=1.0, lam=0.95, group_baseline=False, whiten_advantages=True, clip=0.2, clip_high=None, dual_clip=None,
-    value_clip=None, value_coefficient=0.5, entropy_bonus=0.01, kl_estimator="k2", policy_epochs=1, value_epochs=1,
+    gamma=1.0, lam=0.95, step_lam=None, group_baseline=False, whiten_advantages=True, clip=0.2, clip_high=None,
+    dual_clip=None, value_clip=None, value_coefficient=0.5, entropy_bonus=0.01, kl_estimator="k2", policy_epochs=1,
+    value_epochs=1,
     target_kl=None, minibatch=6, micro_batch=None, learning_rate=1e-3, value_learning_rate=1e-3, clip_norm=1.0,
     temperature=1.0,
 )  # fmt: skip
@@ -38,7 +39,7 @@ def batch(models: ActorCritic) -> Trajectories:
     rewards = torch.where(responses.mask, torch.rand(responses.ids.shape, generator=generator), 0)
     return Trajectories(
         PROMPTS, responses.ids, responses.mask, measures.logprobs, measures.entropy, measures.values,
-        measures.logprobs - 0.1, rewards,
+        measures.logprobs - 0.1, rewards, torch.arange(responses.ids.shape[1]).expand(responses.ids.shape) // 3,
     )  # fmt: skip
 
 
@@ -80,6 +81,20 @@ def test_with_a_group_baseline_a_problem_that_pays_all_its_programs_alike_teache
     settings = replace(SETTINGS, lam=1.0, group_baseline=True)
     assert _lessons(alike, settings).advantages.abs().max().item() == pytest.approx(0, abs=1e-3)
     assert _lessons(alike, replace(settings, group_baseline=False)).advantages.abs().max().item() > 1
+
+
+def test_with_a_lambda_of_steps_a_step_is_held_against_the_same_step_of_the_group(batch: Trajectories) -> None:
+    from trainer.learner import _lessons
+
+    at_ends = torch.zeros_like(batch.rewards)
+    at_ends[:, 2] = torch.tensor([1.0, 0, 0, 0, 0, 0])  # the first step of three tokens, for one of two programs
+    at_ends[:, 5] = 7.0  # the second: all alike
+    paid = replace(batch, rewards=at_ends, values=torch.zeros_like(at_ends), mask=torch.ones_like(batch.mask))
+    settings = replace(SETTINGS, step_lam=0.0, group_baseline=True, whiten_advantages=False)
+    advantages = _lessons(paid, settings).advantages
+    assert advantages[0, :3].tolist() == [0.5] * 3
+    assert advantages[2, :3].tolist() == [-0.5] * 3
+    assert not advantages[:, 3:].any()
 
 
 def test_a_policy_that_has_gone_too_far_learns_no_more(models: ActorCritic, batch: Trajectories) -> None:

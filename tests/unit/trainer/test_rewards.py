@@ -20,6 +20,7 @@ from trainer.rewards import (
     StepScore,
     penalised,
     program_reward,
+    step_numbers,
     token_at,
     token_rewards,
 )
@@ -123,6 +124,13 @@ def test_rewards_land_on_their_tokens_and_those_of_one_token_add_up() -> None:
     earned = ProgramReward(STEPS, 2.0)
     expected = [[0, 0.5, 0, 1.0, 2.0], [1.5, 2.0, 0, 0, 0]]
     torch.testing.assert_close(token_rewards([earned, earned], spans, 5), torch.tensor(expected))
+
+
+def test_a_token_belongs_to_the_step_that_it_works_towards() -> None:
+    spans = [(0, 3), (3, 4), (4, 6), (6, 9), (9, 9)]
+    judgement = Judgement((StepScore(3, 1.0), StepScore(6, 0.0)))
+    assert step_numbers(judgement, spans) == [0, 1, 1, 2, 2]
+    assert step_numbers(Judgement(verdict=Verdict.ACCEPTED), spans) == [0] * 5
 
 
 def test_the_penalty_is_beta_times_the_log_ratio_on_real_tokens() -> None:
