@@ -1,11 +1,10 @@
 """How the three services are just now: reachable, ready, of which version and tier, and what waits in their queues."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
-
-from prometheus_client.parser import text_string_to_metric_families
 
 from services.client import ExecutorClient, LabelerClient, LinewiseError, RequestError, ScorerClient
 from services.client.http import ServiceClient
@@ -13,6 +12,7 @@ from services.client.http import ServiceClient
 State = Literal["ready", "not ready", "down"]
 
 _TIMEOUT_S = 5.0
+_GAUGE = re.compile(r"^# TYPE (\w+) gauge\n\1(?:\{.*\})? (\S+)", re.MULTILINE)
 _QUEUES = {
     "scorer": ("linewise_scorer_queue_depth", None),
     "executor": ("linewise_executor_queued_programs", "linewise_executor_running_programs"),
@@ -78,10 +78,7 @@ async def _version(client: ServiceClient) -> str | None:
 
 def gauges_in(metrics: str) -> dict[str, int]:
     """The gauges that have a value in what Prometheus reads, by name; one with labels may have none yet."""
-    families = text_string_to_metric_families(metrics)
-    return {
-        family.name: round(family.samples[0].value) for family in families if family.type == "gauge" and family.samples
-    }
+    return {name: round(float(value)) for name, value in _GAUGE.findall(metrics)}
 
 
 def _tier(details: Mapping[str, Any]) -> str | None:
