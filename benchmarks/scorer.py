@@ -101,7 +101,7 @@ def bare_contenders(
     """The model without HTTP, in each way there is here; notes what doesn't change between rounds."""
     prm = load(folder)
     encoded = [encode(request, prm) for request in requests]
-    passes, packed = sorted_passes(encoded), passes_in_order(encoded)
+    passes, packed = sorted_passes(encoded, prm.pass_tokens), passes_in_order(encoded, prm.pass_tokens)
     race = prefix_race(prm)
     found.gflop_a_program = gflop(prm, encoded) / len(encoded)
     found.padding = {"sorted": padding_share(passes), "in order, without packing": padding_share(packed)}

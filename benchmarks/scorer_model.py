@@ -15,11 +15,9 @@ from transformers import AttentionInterface
 from services.contracts.prm_layout import PrmInput
 from services.scorer.encoding import Encoded, encode
 from services.scorer.grouping import group_by_length
-from services.scorer.hardware import PASS_TOKENS
 from services.scorer.model import TorchPrm, load_prm
 from services.scorer.settings import DType
 
-BUDGET = PASS_TOKENS["cpu"]
 FORMATS: dict[str, DType] = {INT8: "int8", BFLOAT16: "bfloat16"}
 _PACKED = "packed"
 
@@ -29,9 +27,9 @@ def load(folder: Path, dtype: DType = "float32", *, compiled: bool = False) -> T
     return load_prm(folder, device="cpu", dtype=dtype, max_tokens=1024, compiled=compiled)
 
 
-def sorted_passes(encoded: Sequence[Encoded]) -> list[list[PrmInput]]:
+def sorted_passes(encoded: Sequence[Encoded], tokens: int) -> list[list[PrmInput]]:
     """The passes that the scorer makes of so many inputs at once."""
-    groups = group_by_length([len(item.input.ids) for item in encoded], BUDGET)
+    groups = group_by_length([len(item.input.ids) for item in encoded], tokens)
     return [[encoded[index].input for index in group] for group in groups]
 
 
@@ -53,11 +51,11 @@ def score_side_by_side(prm: TorchPrm, passes: Sequence[Sequence[PrmInput]], thre
         list(lanes.map(prm.score, passes))
 
 
-def passes_in_order(encoded: Sequence[Encoded]) -> list[list[PrmInput]]:
+def passes_in_order(encoded: Sequence[Encoded], tokens: int) -> list[list[PrmInput]]:
     """As they came, up to the budget without padding: what packing puts into one pass."""
     passes: list[list[PrmInput]] = [[]]
     for item in encoded:
-        if passes[-1] and sum(len(one.ids) for one in passes[-1]) + len(item.input.ids) > BUDGET:
+        if passes[-1] and sum(len(one.ids) for one in passes[-1]) + len(item.input.ids) > tokens:
             passes.append([])
         passes[-1].append(item.input)
     return passes

@@ -17,7 +17,7 @@ from services.scorer.admission import Admission
 from services.scorer.batcher import Batcher
 from services.scorer.dialects.reading import Reader
 from services.scorer.dialects.routes import dialects_router
-from services.scorer.hardware import PASS_TOKENS, check_dtype, choose_device, default_threads, use_threads
+from services.scorer.hardware import check_dtype, choose_device, default_threads, keep_few_products, use_threads
 from services.scorer.metrics import ScorerMetrics
 from services.scorer.model import load_prm
 from services.scorer.models import Models
@@ -41,9 +41,9 @@ def create_app(settings: ScorerSettings | None = None) -> FastAPI:
     metrics = ScorerMetrics(registry)
     device = choose_device(settings.device)
     check_dtype(settings.dtype, device)
-    pass_tokens = settings.max_batch_tokens or PASS_TOKENS[device]
-
     threads = settings.torch_threads or default_threads()
+    if settings.dtype == "float32":
+        keep_few_products(threads)
 
     def load(folder: Path) -> Prm:
         use_threads(threads)
@@ -52,14 +52,13 @@ def create_app(settings: ScorerSettings | None = None) -> FastAPI:
             device=device,
             dtype=settings.dtype,
             max_tokens=settings.max_input_tokens,
-            pass_tokens=pass_tokens,
+            pass_tokens=settings.max_batch_tokens,
             compiled=settings.compile,
             allow_prefix_passes=settings.allow_prefix_passes,
         )
 
     models = Models(settings.models, load, await_missing=settings.await_models)
     batcher = Batcher(
-        max_batch_tokens=pass_tokens,
         metrics=metrics,
         max_wait_s=settings.max_wait_ms / 1000,
         threads=threads if device == "cpu" else 1,

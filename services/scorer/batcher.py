@@ -59,13 +59,11 @@ class Batcher:
     def __init__(
         self,
         *,
-        max_batch_tokens: int,
         metrics: ScorerMetrics,
         max_wait_s: float = 0.0,
         threads: int = 1,
         use_threads: Callable[[int], None] = lambda _: None,
     ) -> None:
-        self._max_batch_tokens = max_batch_tokens
         self._max_wait_s = max_wait_s
         self._metrics = metrics
         self._use_threads = use_threads
@@ -130,7 +128,9 @@ class Batcher:
         return self._closed and not self._waiting
 
     def _has_enough(self) -> bool:
-        return self._closed or sum(len(item.input.ids) for item in self._waiting) >= self._max_batch_tokens
+        if self._closed or not self._waiting:
+            return self._closed
+        return sum(len(item.input.ids) for item in self._waiting) >= self._waiting[0].model.prm.pass_tokens
 
     def _take(self) -> _Batch:
         """The batch with the oldest input, and its share of the free threads."""
@@ -156,7 +156,7 @@ class Batcher:
     def _groups(self, model: ServedModel, waiting: Sequence[Wanted]) -> list[list[int]]:
         """Batches that are small enough for each free thread to get one."""
         lengths = [len(item.input.ids) for item in waiting]
-        budget = min(self._max_batch_tokens, max(lengths) * math.ceil(len(lengths) / self._free))
+        budget = min(model.prm.pass_tokens, max(lengths) * math.ceil(len(lengths) / self._free))
         if model.prm.shares_prompts:
             return batches_of(lengths, [item.prompt for item in waiting], budget)
         return group_by_length(lengths, budget)

@@ -1,6 +1,8 @@
-"""What there is to run on: the device, the number formats that are fast on it, the threads there are."""
+"""What there is to run on: the device, the number formats that are fast on it, the threads and the memory there are."""
 
+import ctypes
 import math
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -10,8 +12,10 @@ from services.kit.errors import StartupError
 from services.scorer.linear import check_int8
 from services.scorer.settings import Device, DType
 
-PASS_TOKENS = {"cpu": 512, "cuda": 16384}
-"""Tokens of a pass; on a CPU more are slower, for its activations no longer fit the caches (ADR 0029)."""
+_WIDE = 512
+"""Models as wide as this leave megabytes of activations behind on a CPU, and lose nothing by smaller passes."""
+
+_PRODUCTS_A_THREAD = 16
 
 _CPU_UNITS = {"bfloat16": ("avx512_bf16", "amx_bf16"), "float16": ("avx512_fp16", "amx_fp16")}
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
@@ -43,6 +47,30 @@ def check_dtype(dtype: DType, device: str) -> None:
             f"LINEWISE_SCORER_DTYPE is {dtype}, for which this CPU has no units: it would be a hundred times slower; "
             "take float32 or int8"
         )
+
+
+def default_pass_tokens(device: str, width: int) -> int:
+    """Tokens of a pass of a model of that width; on a CPU more are no faster, and activations of more no longer fit the
+    caches (ADR 0029)."""
+    if device != "cpu":
+        return 16384
+    return 256 if is_wide(device, width) else 512
+
+
+def is_wide(device: str, width: int) -> bool:
+    """Whether memory is what bounds a pass of a model of that width (ADR 0071)."""
+    return device == "cpu" and width >= _WIDE
+
+
+def keep_few_products(threads: int) -> None:
+    """Have oneDNN remember the code of few products instead of 1,024; before its first product only."""
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(_PRODUCTS_A_THREAD * threads))
+
+
+def give_back_memory() -> None:
+    """Return to the system what is free in the heap, where the C library can; it keeps more than passes take."""
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
 
 
 def _lacks(units: tuple[str, ...]) -> bool:

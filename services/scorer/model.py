@@ -20,6 +20,7 @@ from typing import Any
 import torch
 import transformers
 from torch import Tensor
+from torch.nn.functional import pad
 from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache
 
@@ -27,6 +28,7 @@ from services.contracts.prm_checkpoint import Calibration, Conventions
 from services.contracts.prm_layout import SEPARATOR, PrmInput
 from services.scorer.checkpoint import CheckpointError, read_conventions
 from services.scorer.grouping import group_by_length
+from services.scorer.hardware import default_pass_tokens, give_back_memory, is_wide
 from services.scorer.kept_prompts import KeptPrompts
 from services.scorer.linear import quicken
 from services.scorer.proof import NotCausalError, is_proved_to_share, prove_causal, prove_padding, random_ids
@@ -36,6 +38,9 @@ from services.scorer.weights import read_weights
 
 logger = logging.getLogger(__name__)
 
+_WIDTH_STEP = 8
+"""Where memory is spared a pass is as many tokens wide as a multiple of this."""
+
 _ROUNDING: dict[DType, float] = {"float32": 1e-4, "int8": 5e-2, "bfloat16": 5e-2, "float16": 1e-2}
 
 
@@ -43,7 +48,8 @@ _ROUNDING: dict[DType, float] = {"float32": 1e-4, "int8": 5e-2, "bfloat16": 5e-2
 class TorchPrm:
     """A loaded checkpoint; see `services.scorer.prm.Prm`.
 
-    `forward` is `model`, or what `torch.compile` made of it. `pass_tokens` bounds a pass over prefixes.
+    `forward` is `model`, or what `torch.compile` made of it. With `spares_memory` (ADR 0071) widths are rounded up, and
+    what a pass leaves in the heap is given back.
     """
 
     model: Any
@@ -55,6 +61,7 @@ class TorchPrm:
     max_tokens: int
     pass_tokens: int
     causal: bool = True
+    spares_memory: bool = False
     rounding: float = 1e-4
     calibration: Calibration | None = None
     shares_prompts: bool = False
@@ -74,8 +81,14 @@ class TorchPrm:
         ids: list[list[int]] = encoded["input_ids"]
         return ids
 
-    @torch.inference_mode()
     def score(self, inputs: Sequence[PrmInput]) -> list[list[float]]:
+        scores = self._score(inputs)
+        if self.spares_memory:
+            give_back_memory()
+        return scores
+
+    @torch.inference_mode()
+    def _score(self, inputs: Sequence[PrmInput]) -> list[list[float]]:
         if not self.causal:
             return self._score_prefixes(inputs)
         shared = self._shared(inputs)
@@ -130,6 +143,8 @@ class TorchPrm:
         padding = self.model.config.pad_token_id or 0
         rows = [torch.tensor(row) for row in ids]
         fields = {"input_ids": pad_sequence(rows, batch_first=True, padding_value=padding)}
+        if more := self._more_width(fields["input_ids"].shape[1], len(behind)):
+            fields["input_ids"] = pad(fields["input_ids"], (0, more), value=padding)
         if not self.causal:
             fields["attention_mask"] = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
         device = self.model.device
@@ -137,6 +152,12 @@ class TorchPrm:
         output = self.forward(**{name: field.to(device) for name, field in fields.items()}, **seen)
         logits: Tensor = output.logits.float()
         return logits
+
+    def _more_width(self, width: int, behind: int) -> int:
+        """By how many columns of padding to widen a pass, so that oneDNN has few shapes to make and keep code for."""
+        if not (self.spares_memory and self.causal):
+            return 0
+        return max(0, min(-width % _WIDTH_STEP, self.max_tokens - behind - width))
 
     def _read(self, ids: Sequence[int], rows: int) -> dict[str, Any]:
         """The arguments of a pass whose rows all stand behind `ids`."""
@@ -159,11 +180,13 @@ def load_prm(
     device: str,
     dtype: DType,
     max_tokens: int,
-    pass_tokens: int = 512,
+    pass_tokens: int | None = None,
     compiled: bool = False,
     allow_prefix_passes: bool = False,
 ) -> TorchPrm:
     """Load `folder` and prove it causal; what it takes is bounded by `max_tokens` and by its own position table.
+
+    `pass_tokens`: of a pass, padding included; None: what suits device and width.
 
     Raises:
         CheckpointError: it can't be read, lacks weights, doesn't fit its tokenizer, or isn't causal.
@@ -171,6 +194,7 @@ def load_prm(
     conventions = read_conventions(folder)
     try:
         tokenizer, model = _read(folder, torch.float32 if dtype == "int8" else getattr(torch, dtype))
+        width = model.get_input_embeddings().embedding_dim
         prm = TorchPrm(
             model=model.to(device),
             forward=model,
@@ -179,7 +203,8 @@ def load_prm(
             temperature=conventions.temperature,
             prefix_ids=_prefix_ids(tokenizer, conventions),
             max_tokens=min(max_tokens, _positions(model) or max_tokens),
-            pass_tokens=pass_tokens,
+            pass_tokens=pass_tokens or default_pass_tokens(device, width),
+            spares_memory=is_wide(device, width),
             rounding=_ROUNDING[dtype],
             calibration=conventions.calibration,
         )

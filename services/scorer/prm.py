@@ -26,6 +26,10 @@ class Prm(Protocol):
         """The longest input it takes."""
 
     @property
+    def pass_tokens(self) -> int:
+        """The most tokens of a pass, padding included; an input that is longer has one of its own."""
+
+    @property
     def causal(self) -> bool:
         """Whether one pass scores all steps; if not, each step costs a pass over its prefix."""
 

@@ -65,7 +65,7 @@ class ScorerSettings(ServiceSettings):
     """CPU threads, which passes share; None: as many as torch would take, and no more than the container's share."""
 
     max_batch_tokens: int | None = Field(None, ge=16)
-    """Tokens of one pass, padding included; None: 512 on a CPU, whose caches they then fit, and 16,384 on a GPU."""
+    """Tokens of one pass, padding included; None: by device and model, 256 or 512 on a CPU, 16,384 on a GPU."""
 
     max_input_tokens: int = Field(8192, ge=16)
     """The longest input taken, where the model would take a longer one; alone in a pass it may exceed the above."""

@@ -46,6 +46,27 @@ def test_a_program_scores_the_same_in_any_batch(prm: TorchPrm, prompt: str, prog
         assert batched == pytest.approx(single, abs=1e-4)
 
 
+def test_sparing_memory_widens_passes_to_few_widths_and_changes_no_score(
+    prm: TorchPrm, prompt: str, programs: dict[str, str]
+) -> None:
+    widths: list[int] = []
+
+    def forward(**fields: Any) -> Any:
+        widths.append(fields["input_ids"].shape[1])
+        return prm.model(**fields)
+
+    inputs = [encode(ScoreRequest(prompt=prompt, code=code), prm).input for code in programs.values()]
+    sparing = replace(prm, spares_memory=True, shares_prompts=False, forward=forward)
+    for item in inputs:
+        assert sparing.score([item])[0] == pytest.approx(prm.score([item])[0], abs=1e-4)
+    assert all(width % 8 == 0 for width in widths)
+    assert any(len(item.ids) % 8 for item in inputs)
+
+    longest = max(inputs, key=lambda item: len(item.ids))
+    replace(sparing, max_tokens=len(longest.ids)).score([longest])
+    assert widths[-1] == len(longest.ids)
+
+
 @pytest.mark.parametrize("opening", ["", "<pad> <s>"], ids=["plain", "padding in it"])
 def test_rollouts_of_one_prompt_score_as_they_do_alone(opening: str, prm: TorchPrm, prompt: str) -> None:
     inputs = _rollouts(prm, opening + prompt * 6)

@@ -26,6 +26,7 @@ class CountingPrm:
     calibration: Calibration | None = None
     parameters: int = 0
     max_tokens: int = 1000
+    pass_tokens: int = 1000
     causal: bool = True
     prefix_ids: tuple[int, ...] = ()
     passes: list[list[int]] = field(default_factory=list)

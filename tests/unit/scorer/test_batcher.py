@@ -19,7 +19,7 @@ Served = Callable[..., ServedModel]
 
 @pytest.fixture
 def batcher(metrics: ScorerMetrics) -> Iterator[Batcher]:
-    batcher = Batcher(max_batch_tokens=100, max_wait_s=WAIT_S, metrics=metrics)
+    batcher = Batcher(max_wait_s=WAIT_S, metrics=metrics)
     batcher.start()
     yield batcher
     batcher.close()
@@ -57,7 +57,8 @@ def test_a_pass_holds_the_oldest_input_and_those_near_it_in_length(batcher: Batc
     assert prm.passes == [[5, 5], [40, 40]]
 
 
-def test_no_pass_is_larger_than_the_token_budget(batcher: Batcher, prm: Any, served: Served) -> None:
+def test_no_pass_is_larger_than_its_models_token_budget(batcher: Batcher, prm: Any, served: Served) -> None:
+    prm.pass_tokens = 100
     model = served(prm)
     for future in [submit(batcher, model, text(30)) for _ in range(7)]:
         future.result(5)
@@ -70,7 +71,8 @@ def test_a_lone_input_needs_no_company_to_be_scored(batcher: Batcher, prm: Any, 
 
 
 def test_a_full_budget_is_not_held_at_all(metrics: ScorerMetrics, prm: Any, served: Served) -> None:
-    batcher = Batcher(max_batch_tokens=20, max_wait_s=30, metrics=metrics)
+    prm.pass_tokens = 20
+    batcher = Batcher(max_wait_s=30, metrics=metrics)
     batcher.start()
     model = served(prm)
     for future in [submit(batcher, model, text(10)) for _ in range(2)]:
@@ -125,7 +127,7 @@ class Lanes:
 @pytest.fixture
 def lanes(metrics: ScorerMetrics) -> Iterator[Lanes]:
     taken: list[int] = []
-    batcher = Batcher(max_batch_tokens=100, metrics=metrics, threads=4, use_threads=taken.append)
+    batcher = Batcher(metrics=metrics, threads=4, use_threads=taken.append)
     batcher.start()
     yield Lanes(batcher, taken)
     batcher.close()
@@ -169,7 +171,7 @@ def test_threads_are_shared_out_and_the_next_input_waits_for_one(
 
 
 def test_closing_scores_what_waits_and_takes_no_more(metrics: ScorerMetrics, prm: Any, served: Served) -> None:
-    batcher = Batcher(max_batch_tokens=100, max_wait_s=30, metrics=metrics)
+    batcher = Batcher(max_wait_s=30, metrics=metrics)
     batcher.start()
     waiting = submit(batcher, served(prm), text(10))
     batcher.close()
@@ -184,8 +186,9 @@ def test_every_pass_has_the_oldest_input_keeps_the_budget_and_wastes_little(
     lengths: list[int], another_prm: Callable[[], Any], metrics: ScorerMetrics, served: Served
 ) -> None:
     prm = another_prm()
+    prm.pass_tokens = 100
     model = served(prm)
-    batcher = Batcher(max_batch_tokens=100, max_wait_s=0, metrics=metrics)
+    batcher = Batcher(max_wait_s=0, metrics=metrics)
     for number, length in enumerate(lengths):
         submit(batcher, model, PrmInput([number] * length, [length - 1]))
     prm.gate.set()

@@ -1,3 +1,5 @@
+import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -6,7 +8,14 @@ import torch
 
 from services.kit.errors import StartupError
 from services.scorer import hardware
-from services.scorer.hardware import check_dtype, choose_device, default_threads
+from services.scorer.hardware import (
+    check_dtype,
+    choose_device,
+    default_pass_tokens,
+    default_threads,
+    give_back_memory,
+    keep_few_products,
+)
 
 
 @pytest.fixture
@@ -70,3 +79,36 @@ def test_there_are_no_more_threads_than_the_container_has_processors(
         (tmp_path / "cpu.max").write_text(quota + "\n")
     monkeypatch.setattr(hardware, "_CPU_QUOTA", tmp_path / "cpu.max")
     assert default_threads() == threads
+
+
+def test_wide_models_take_smaller_passes_on_a_cpu_and_only_there() -> None:
+    assert [default_pass_tokens("cpu", width) for width in (128, 511, 512, 768)] == [512, 512, 256, 256]
+    assert default_pass_tokens("cuda", 768) == 16384
+
+
+def test_products_to_remember_grow_with_the_threads_and_what_an_operator_set_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    monkeypatch.setenv(name, "5")
+    keep_few_products(4)
+    assert os.environ[name] == "5"
+    monkeypatch.delenv(name)
+    keep_few_products(4)
+    assert os.environ[name] == "64"
+
+
+def test_freed_memory_goes_back_to_the_system() -> None:
+    """Blocks between kept ones, which the C library gives back only when asked."""
+    kept, freed = [], []
+    for _ in range(2000):
+        freed.append(bytearray(64 * 1024))
+        kept.append(bytearray(1024))
+    freed.clear()
+    before = _resident_bytes()
+    give_back_memory()
+    assert _resident_bytes() < before - 64 * 2**20
+
+
+def _resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()

@@ -23,7 +23,7 @@ class Scorer:
     def __init__(self, entries: int) -> None:
         self.registry = CollectorRegistry()
         metrics = ScorerMetrics(self.registry)
-        self.batcher = Batcher(max_batch_tokens=1000, max_wait_s=0, metrics=metrics)
+        self.batcher = Batcher(max_wait_s=0, metrics=metrics)
         self._reuse = PrefixReuse(self.batcher, PrefixCache(entries, metrics), metrics)
         self.batcher.start()
 

@@ -26,9 +26,11 @@ def service(tmp_path: Path, prm: Any, another_prm: Callable[[], Any], metrics: S
     """Two models, `one` and `two`; single calls wait 0.2 s for company."""
     prms = [prm, another_prm()]
     prms[1].gate.set()
+    for one in prms:
+        one.pass_tokens = BUDGET
     loads = iter(prms)
     models = Models([ModelSource("one", tmp_path), ModelSource("two", tmp_path)], lambda _: next(loads))
-    batcher = Batcher(max_batch_tokens=BUDGET, max_wait_s=0.2, metrics=metrics)
+    batcher = Batcher(max_wait_s=0.2, metrics=metrics)
     reuse = PrefixReuse(batcher, PrefixCache(1000, metrics), metrics)
     service = ScoringService(models, batcher, reuse, Admission(1000, metrics), metrics)
     service.start()

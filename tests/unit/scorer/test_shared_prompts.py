@@ -79,7 +79,7 @@ def test_the_batcher_brings_rollouts_together_for_a_model_that_gains_by_it(
         prm = another_prm()
         prm.shares_prompts = shares
         prm.gate.set()
-        batcher = Batcher(max_batch_tokens=1000, max_wait_s=0, metrics=metrics)
+        batcher = Batcher(max_wait_s=0, metrics=metrics)
         model = served(prm)
         for prompt in (PROMPT, OTHER) * 4:
             batcher.submit([Wanted(model, rollout(prompt, 10))])
