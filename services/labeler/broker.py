@@ -23,7 +23,7 @@ ASKED = "linewise"
 """The header of a message that tells of the request it comes from: its id, and the trace it belongs to."""
 
 _UNACKED, _UNACKED_INDEX, _UNACKED_MUTEX = (f"{QUEUE}.unacked{part}" for part in ("", "_index", "_mutex"))
-_CONNECT_TIMEOUT_S = 3.0
+_TIMEOUT_S = 3.0
 
 
 class BrokerDownError(Exception):
@@ -57,7 +57,8 @@ def make_celery(settings: LabelerSettings) -> Celery:
             "unacked_key": _UNACKED,
             "unacked_index_key": _UNACKED_INDEX,
             "unacked_mutex_key": _UNACKED_MUTEX,
-            "socket_connect_timeout": _CONNECT_TIMEOUT_S,
+            "socket_connect_timeout": _TIMEOUT_S,
+            "socket_timeout": _TIMEOUT_S,
             "health_check_interval": 10,
         },
     )
@@ -184,8 +185,8 @@ def _asked() -> dict[str, str]:
 def _connect(settings: LabelerSettings) -> Redis:
     return Redis.from_url(
         settings.redis_url.replace("redis+socket://", "unix://"),
-        socket_connect_timeout=_CONNECT_TIMEOUT_S,
-        socket_timeout=_CONNECT_TIMEOUT_S,
+        socket_connect_timeout=_TIMEOUT_S,
+        socket_timeout=_TIMEOUT_S,
     )
 
 

@@ -1,6 +1,8 @@
 """A Celery worker, as `linewise worker` and `linewise up` run it."""
 
 import warnings
+from functools import partial
+from pathlib import Path
 
 from celery import signals
 from celery.exceptions import SecurityWarning
@@ -9,14 +11,17 @@ from services import tracing
 from services.kit.logs import configure_logging
 from services.kit.secrecy import hide_from_own_user
 from services.labeler.broker import QUEUE, Broker, make_celery
+from services.labeler.heartbeat import BeatingConsumer
 from services.labeler.settings import LabelerSettings
 from services.labeler.storage import Database
 from services.labeler.tasks import register_tasks
 from services.labeler.teachers import Prompts
 
 
-def run_worker(settings: LabelerSettings, concurrency: int) -> None:
+def run_worker(settings: LabelerSettings, concurrency: int, heartbeat_file: Path | None = None) -> None:
     """Label what the queue holds, in `concurrency` processes, until SIGTERM or SIGINT; tasks at hand are finished.
+
+    While it lives it touches `heartbeat_file` every second.
 
     Raises:
         StartupError: Redis or the database does not answer, or a prompt of the operator's can't be used.
@@ -32,6 +37,7 @@ def run_worker(settings: LabelerSettings, concurrency: int) -> None:
         concurrency=concurrency,
         queues=[QUEUE],
         pool="prefork",
+        consumer_cls=heartbeat_file and partial(BeatingConsumer, heartbeat_file=heartbeat_file),
         quiet=True,
         without_gossip=True,
         without_mingle=True,

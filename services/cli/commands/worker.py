@@ -17,7 +17,8 @@ def register(app: typer.Typer) -> None:
 
 def _worker(
     concurrency: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="cores")] = None,
-    ready_file: Annotated[Path | None, typer.Option(hidden=True, help="Made once the worker takes tasks.")] = None,
+    ready_file: Annotated[Path | None, typer.Option(help="Made once the worker takes tasks.")] = None,
+    heartbeat_file: Annotated[Path | None, typer.Option(help="Touched every second while its main loop lives.")] = None,
 ) -> None:
     import os
 
@@ -26,9 +27,13 @@ def _worker(
     from services.labeler.settings import LabelerSettings
     from services.labeler.worker import run_worker
 
+    for file in (ready_file, heartbeat_file):
+        if file is not None:
+            file.unlink(missing_ok=True)
+
     @worker_ready.connect(weak=False)
     def tell(**_: object) -> None:
         if ready_file is not None:
             ready_file.touch()
 
-    run_worker(LabelerSettings(), concurrency or os.cpu_count() or 1)
+    run_worker(LabelerSettings(), concurrency or os.cpu_count() or 1, heartbeat_file)

@@ -44,7 +44,7 @@ def _process(
     arguments: list[str], stop: signal.Signals = signal.SIGTERM, **options: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A child with a process group of its own, all of which is gone in the end."""
-    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, start_new_session=True, **options)
+    process = subprocess.Popen(arguments, start_new_session=True, **{"stdout": subprocess.DEVNULL} | options)
     try:
         yield process
     finally:
@@ -92,8 +92,11 @@ class Server:
     def stop(self) -> None:
         self._running.close()
 
+    def send(self, which: signal.Signals) -> None:
+        self._process.send_signal(which)
+
     def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
-        self._process.send_signal(how)
+        self.send(how)
         self._process.wait()
         self.stop()
 

@@ -75,10 +75,21 @@ def test_server_is_probed_for_life_and_readiness(name: str, deployments: Pods) -
     assert container["ports"] == [{"name": "http", "containerPort": urlsplit(DEFAULT_URLS[name]).port}]
 
 
-def test_worker_is_ready_when_it_has_made_its_file(deployments: Pods) -> None:
+def test_worker_is_ready_when_it_has_made_its_file_and_alive_while_it_touches_another(deployments: Pods) -> None:
     (container,) = deployments["worker"]["containers"]
-    file = container["args"][container["args"].index("--ready-file") + 1]
-    assert container["readinessProbe"]["exec"]["command"] == ["test", "-f", file]
+    ready, heartbeat = (container["args"][container["args"].index(f"--{it}-file") + 1] for it in ("ready", "heartbeat"))
+    assert container["readinessProbe"]["exec"]["command"] == ["test", "-f", ready]
+    assert container["livenessProbe"]["exec"]["command"] == ["sh", "-c", f'test -n "$(find {heartbeat} -mmin -2)"']
+    assert container["startupProbe"]["exec"] == container["livenessProbe"]["exec"]
+
+
+def test_worker_in_compose_is_healthy_when_a_pod_would_be_ready_and_alive(
+    deployments: Pods, compose: dict[str, Any]
+) -> None:
+    (container,) = deployments["worker"]["containers"]
+    ready, alive = (container[f"{it}Probe"]["exec"]["command"] for it in ("readiness", "liveness"))
+    kind, healthy = compose["services"]["worker"]["healthcheck"]["test"]
+    assert (kind, healthy.replace("$$", "$")) == ("CMD-SHELL", f"{' '.join(ready)} && {alive[-1]}")
 
 
 @pytest.mark.parametrize("name", OURS)
