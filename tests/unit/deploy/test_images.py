@@ -29,7 +29,8 @@ def test_image_installs_its_own_extra_pinned_by_the_constraints(
     name: str, dockerfiles: dict[str, Any], pyproject: dict[str, Any]
 ) -> None:
     *_, installation = dockerfiles[name].values("RUN")[:-1]
-    assert f"'.[{name}]'" in installation
+    assert f'".[{name}${{EXTRAS:+,$EXTRAS}}]"' in installation
+    assert "EXTRAS=" in dockerfiles[name].values("ARG")
     assert "--constraint constraints.txt" in installation
     assert name in pyproject["project"]["optional-dependencies"]
 
