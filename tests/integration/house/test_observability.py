@@ -1,4 +1,4 @@
-"""Every metric that a dashboard or an alert names is one that a live service tells, and Prometheus reads the files."""
+"""Every metric that a dashboard, an alert or an autoscaler names is one that a live service tells; Prometheus reads all."""
 
 import json
 import re
@@ -12,6 +12,7 @@ import yaml
 
 FOLDER = Path(__file__).parents[3] / "docker" / "observability"
 RULES = sorted((FOLDER / "rules").glob("*.yml"))
+SCALERS = FOLDER.parents[1] / "k8s" / "components" / "autoscaling" / "scaled-objects.yaml"
 DASHBOARD = json.loads((FOLDER / "grafana" / "dashboards" / "linewise.json").read_text())
 NAME = re.compile(r"(?<![\w:\"])(?:linewise|process)[a-z_:0-9]+(?=[\[{( )]|$)")
 PROMTOOL = shutil.which("promtool")
@@ -23,7 +24,13 @@ def rules() -> list[dict[str, Any]]:
 
 def expressions() -> list[str]:
     panels = [target["expr"] for panel in DASHBOARD["panels"] for target in panel.get("targets", ())]
-    return [*panels, *(rule["expr"] for rule in rules())]
+    return [*panels, *(rule["expr"] for rule in rules()), *scalers()]
+
+
+def scalers() -> list[str]:
+    """What KEDA asks, without the label that the cluster's Prometheus adds."""
+    triggers = [trigger for it in yaml.safe_load_all(SCALERS.read_text()) for trigger in it["spec"]["triggers"]]
+    return [re.sub(r'namespace="linewise"(, )?', "", it["metadata"]["query"]) for it in triggers]
 
 
 def names(expression: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""k8s/components/monitoring: what a cluster's Prometheus and Grafana are given is what compose's are."""
+"""k8s/components/monitoring and autoscaling: what a cluster's Prometheus, Grafana and KEDA are given and ask."""
 
 import json
 import shutil
@@ -65,4 +65,28 @@ def test_every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not(r
 def test_alerts_fire_when_they_should_and_say_what_they_mean() -> None:
     assert PROMTOOL is not None
     told = subprocess.run([PROMTOOL, "test", "rules", str(CASES)], capture_output=True, text=True)
+    assert told.returncode == 0, told.stdout + told.stderr
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed (Debian: prometheus)")
+def test_autoscalers_are_told_zero_of_services_that_have_nothing_to_do(root: Path, tmp_path: Path) -> None:
+    assert PROMTOOL is not None
+    scalers = list(yaml.safe_load_all((root / "k8s/components/autoscaling/scaled-objects.yaml").read_text()))
+    queries = [trigger["metadata"]["query"] for it in scalers for trigger in it["spec"]["triggers"]]
+    assert len(queries) == 3
+    idle = [
+        'linewise_executor_queued_programs{namespace="linewise"}',
+        'linewise_labeler_queue_depth{namespace="linewise"}',
+        'linewise_scorer_stage_seconds_bucket{namespace="linewise", stage="queue", le="0.1"}',
+        'linewise_scorer_stage_seconds_bucket{namespace="linewise", stage="queue", le="+Inf"}',
+    ]
+    zero = [{"labels": "{}", "value": 0}]
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": series, "values": "0x10"} for series in idle],
+        "promql_expr_test": [{"expr": query, "eval_time": "5m", "exp_samples": zero} for query in queries],
+    }
+    cases = tmp_path / "cases.yml"
+    cases.write_text(json.dumps({"tests": [test]}))
+    told = subprocess.run([PROMTOOL, "test", "rules", str(cases)], capture_output=True, text=True)
     assert told.returncode == 0, told.stdout + told.stderr
