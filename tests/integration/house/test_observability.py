@@ -1,4 +1,4 @@
-"""Every metric that a dashboard, an alert or an autoscaler names is one that a live service tells; Prometheus reads all."""
+"""What dashboard, alerts and autoscalers ask for by name is what live services tell; Prometheus reads all of it."""
 
 import json
 import re
