@@ -18,6 +18,7 @@ class Child:
         self.stdout = stdout
         self.stderr = stderr
         self._process = process
+        self._pid: int | None = None
         self._open = {job, reports, stdout, stderr, process}
 
     def order(self, job: bytes) -> None:
@@ -33,10 +34,13 @@ class Child:
             signal.pidfd_send_signal(self._process, signal.SIGKILL)
 
     def processor_time(self) -> float:
-        """Seconds that it has spent so far (the clock's number is Linux' `MAKE_PROCESS_CPUCLOCK`)."""
-        pid = process_id(self._process)
+        """Seconds that it has spent so far; 0 when it is gone. The clock's number is Linux' `MAKE_PROCESS_CPUCLOCK`."""
+        if self._pid is None:
+            self._pid = process_id(self._process)
         with suppress(OSError):
-            return time.clock_gettime((~pid << 3) | 2) if pid > 0 else 0.0
+            spent_s = time.clock_gettime((~self._pid << 3) | 2)
+            signal.pidfd_send_signal(self._process, 0)  # still there: nobody else had its number
+            return spent_s
         return 0.0
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from services.executor.inside.zygote import ENDING
 from services.executor.reports import Answered, Broken, Compiled, Loaded, Reports, Said
 from services.executor.sandbox import Cause, Ending, Failure, Phase, Report, SandboxError, Session, Usage
 
-_LOOK_S = 0.02
+_SHORTEST_LOOK_S, _LOOK_S = 0.002, 0.02
 _GRACE_S = 30.0
 """A zygote that cannot bury a killed child in this time has failed."""
 
@@ -36,6 +36,7 @@ class Watch:
         self._failure: Failure | None = None
         self._tests_done = 0
         self._cpu_before = 0.0
+        self._look_s = min(session.bounds.cpu_s, _LOOK_S)
         self._restart_clock()
 
     def follow(self, keep_on: Callable[[Report], bool]) -> tuple[Ending, Child]:
@@ -111,9 +112,8 @@ class Watch:
         self._deadline = self._started + self._session.bounds.wall_s
 
     def _patience_ms(self) -> float:
-        """Until the next look; rounded up, or the last would come just before the limit."""
-        left_s = min(self._deadline - time.monotonic(), _LOOK_S)
-        return max(0.0, left_s) * 1000 + 1
+        """Until the next look; `poll` rounds it up, or the last would come just before the limit."""
+        return max(0.0, min(self._deadline - time.monotonic(), self._look_s)) * 1000
 
     def _enforce_limits(self) -> None:
         late = time.monotonic() >= self._deadline
@@ -124,10 +124,19 @@ class Watch:
             self._kill(Cause.OUTPUT)
         elif late:
             self._kill(Cause.WALL)
-        elif self._child.processor_time() - self._cpu_before >= self._session.bounds.cpu_s:
+        else:
+            self._enforce_processor_time()
+
+    def _enforce_processor_time(self) -> None:
+        """Come back no later than the one thread that most children are can reach the limit."""
+        left_s = self._session.bounds.cpu_s + self._cpu_before - self._child.processor_time()
+        if left_s <= 0:
             self._kill(Cause.CPU)
+        else:
+            self._look_s = max(_SHORTEST_LOOK_S, min(left_s, _LOOK_S))
 
     def _kill(self, cause: Cause) -> None:
         self._cause = cause
+        self._look_s = _LOOK_S
         self._deadline = time.monotonic() + _GRACE_S
         self._child.kill()
