@@ -6,12 +6,12 @@ for byte. Spans count Unicode code points and leave out a node's own parentheses
 
 import builtins
 import keyword
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import libcst as cst
+from libcst import BatchableCSTVisitor
 from libcst.metadata import (
     Assignment,
     ByteSpanPositionProvider,
@@ -21,7 +21,11 @@ from libcst.metadata import (
     ScopeProvider,
 )
 
-_NEVER_CHANGED = (cst.Annotation, cst.Decorator, cst.Import, cst.ImportFrom, cst.Global, cst.Nonlocal)
+_WHITE_SPACE = frozenset(
+    {cst.SimpleWhitespace, cst.ParenthesizedWhitespace, cst.TrailingWhitespace, cst.EmptyLine, cst.Newline}
+)
+"""Half of a program's nodes."""
+_NEVER_CHANGED = _WHITE_SPACE | {cst.Annotation, cst.Decorator, cst.Import, cst.ImportFrom, cst.Global, cst.Nonlocal}
 _READS_ALL_NAMES = frozenset({"locals", "globals", "vars", "eval", "exec"})
 
 
@@ -53,11 +57,14 @@ def apply(code: str, edit: Edit) -> str:
     return code
 
 
-class _Scopes(ScopeProvider):
-    """Told what its base class would search for among its hundreds of attributes, for each program again."""
+class _Wrapper(MetadataWrapper):
+    """Shows each provider the module and no more: those that are used here walk from there, and need no second walk."""
 
-    def get_visitors(self) -> Mapping[str, Any]:
-        return {"visit_Module": self.visit_Module}
+    def visit_batched(self, visitors: Iterable[BatchableCSTVisitor], *_: object) -> cst.Module:
+        for visitor in visitors:
+            with visitor.resolve(self):
+                visitor.visit_Module(self.module)
+        return self.module
 
 
 class Program:
@@ -69,7 +76,7 @@ class Program:
 
     def __init__(self, code: str) -> None:
         self.code = code
-        self._wrapper = MetadataWrapper(cst.parse_module(code), unsafe_skip_copy=True)
+        self._wrapper = _Wrapper(cst.parse_module(code), unsafe_skip_copy=True)
         self._byte_spans = self._wrapper.resolve(ByteSpanPositionProvider)
         self._children: dict[cst.CSTNode, list[cst.CSTNode]] = {}
         self._offsets = None if code.isascii() else _code_point_offsets(code)
@@ -79,7 +86,7 @@ class Program:
         return self._wrapper.module
 
     def walk(self) -> Iterator[cst.CSTNode]:
-        """Every node that a rule may change, in source order; annotations, decorators and imports are none."""
+        """Every node that a rule may change, in source order: no annotation, decorator, import or white space."""
         return self.descendants(self.module)
 
     def descendants(self, root: cst.CSTNode) -> Iterator[cst.CSTNode]:
@@ -92,7 +99,7 @@ class Program:
 
     def _changeable_children(self, node: cst.CSTNode) -> list[cst.CSTNode]:
         if node not in self._children:
-            self._children[node] = [child for child in node.children if not isinstance(child, _NEVER_CHANGED)]
+            self._children[node] = [child for child in node.children if type(child) not in _NEVER_CHANGED]
         return self._children[node]
 
     def parent(self, node: cst.CSTNode) -> cst.CSTNode:
@@ -182,7 +189,7 @@ class Program:
     @cached_property
     def scopes(self) -> dict[cst.CSTNode, Scope]:
         """The scope of every node that has one."""
-        found = self._wrapper.resolve(_Scopes)
+        found = self._wrapper.resolve(ScopeProvider)
         return {node: scope for node, scope in found.items() if isinstance(scope, Scope)}
 
 
