@@ -31,7 +31,15 @@ from services.scorer.grouping import group_by_length
 from services.scorer.hardware import default_pass_tokens, give_back_memory, is_wide
 from services.scorer.kept_prompts import KeptPrompts
 from services.scorer.linear import quicken
-from services.scorer.proof import NotCausalError, is_proved_to_share, prove_causal, prove_padding, random_ids
+from services.scorer.proof import (
+    NotCausalError,
+    is_proved_recorded,
+    is_proved_to_share,
+    prove_causal,
+    prove_padding,
+    random_ids,
+)
+from services.scorer.recorded import Recorded
 from services.scorer.settings import DType
 from services.scorer.shared_prompts import PromptUse, shared_prompt
 from services.scorer.weights import read_weights
@@ -48,8 +56,8 @@ _ROUNDING: dict[DType, float] = {"float32": 1e-4, "int8": 5e-2, "bfloat16": 5e-2
 class TorchPrm:
     """A loaded checkpoint; see `services.scorer.prm.Prm`.
 
-    `forward` is `model`, or what `torch.compile` made of it. With `spares_memory` (ADR 0071) widths are rounded up, and
-    what a pass leaves in the heap is given back.
+    `forward` is `model`, what `torch.compile` made of it, or its recorded pass. With `spares_memory` (ADR 0071) widths
+    are rounded up, and what a pass leaves in the heap is given back.
     """
 
     model: Any
@@ -292,7 +300,7 @@ def _proved(prm: TorchPrm, allow_prefix_passes: bool) -> TorchPrm:
         prm = replace(prm, causal=False)
         prove_padding(prm.logits, ids, prm.rounding)
         return prm
-    return replace(prm, shares_prompts=_can_share(prm, ids))
+    return _recorded(replace(prm, shares_prompts=_can_share(prm, ids)), ids)
 
 
 def _can_share(prm: TorchPrm, ids: Sequence[Sequence[int]]) -> bool:
@@ -304,3 +312,15 @@ def _can_share(prm: TorchPrm, ids: Sequence[Sequence[int]]) -> bool:
     except Exception as error:  # whatever an architecture without such a cache makes of being given one
         logger.info("prompts are not shared", extra={"reason": _first_line(error)})
         return False
+
+
+def _recorded(prm: TorchPrm, ids: Sequence[Sequence[int]]) -> TorchPrm:
+    """The same model, its passes recorded: only where operations are short, and if that changes no logit."""
+    if prm.model.device.type != "cpu" or prm.forward is not prm.model or prm.spares_memory:
+        return prm
+    try:
+        recorded = replace(prm, forward=Recorded(prm.model, torch.tensor(ids)))
+        return recorded if is_proved_recorded(recorded.logits, prm.logits, ids, prm.max_tokens) else prm
+    except Exception as error:  # whatever an architecture that can't be recorded makes of it
+        logger.info("passes are not recorded", extra={"reason": _first_line(error)})
+        return prm

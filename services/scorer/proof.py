@@ -1,6 +1,7 @@
 """A model proves, before it serves, that its scores depend on nothing behind a step and on no neighbour in a pass."""
 
 from collections.abc import Callable, Sequence
+from itertools import cycle, islice
 from typing import Any, Protocol
 
 import torch
@@ -9,7 +10,8 @@ from torch import Tensor
 from services.scorer.checkpoint import CheckpointError
 
 _TOKENS = 32
-_LEAK = 1e-5
+_UNMOVED = 1e-5
+"""Of the logits' scale: what computing the same in the same order may differ by."""
 
 Logits = Callable[[Sequence[Sequence[int]]], Tensor]
 """Ids to logits `[batch, tokens, labels]` in one pass, padded on the right."""
@@ -46,7 +48,7 @@ def prove_causal(logits: Logits, ids: Sequence[Sequence[int]], rounding: float) 
 
     scale = max(1.0, float(padded.abs().max()))
     leak = max(_distance(both[0, :half], both[1, :half]) for both in (plain, padded))
-    if leak > _LEAK * scale:
+    if leak > _UNMOVED * scale:
         raise NotCausalError(
             f"its attention is not causal, a changed suffix moves earlier logits by {leak:.2g}; "
             'a RoBERTa must be trained with "is_decoder": true in its config'
@@ -84,6 +86,16 @@ def is_proved_to_share(logits: LogitsBehind, ids: Sequence[Sequence[int]], round
         _distance(behind[index, : len(row)], expected[index, half : half + len(row)]) for index, row in enumerate(rows)
     )
     return drift <= rounding * max(1.0, float(expected.abs().max()))
+
+
+@torch.inference_mode()
+def is_proved_recorded(recorded: Logits, logits: Logits, ids: Sequence[Sequence[int]], max_tokens: int) -> bool:
+    """Whether a recorded pass has the model's logits in shapes that it was not recorded in: a token, rows of several
+    lengths, and the longest input, since a model may do something else above some length."""
+    whole, other = map(list, ids)
+    shapes = ([whole[:1]], [whole[:2], other[:-1], whole], [list(islice(cycle(whole), max_tokens))])
+    pairs = ((recorded(rows), logits(rows)) for rows in shapes)
+    return all(_distance(*pair) <= _UNMOVED * max(1.0, float(pair[1].abs().max())) for pair in pairs)
 
 
 def random_ids(model: Any, max_tokens: int) -> list[list[int]]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from transformers import AutoModelForTokenClassification, GPT2Config, LlamaConfig, PretrainedConfig, RobertaConfig
 
+from services.scorer.kept_prompts import KeptPrompts
 from services.scorer.model import TorchPrm, load_prm
 from trainer.tokenizers import train_bpe
 
@@ -92,6 +94,19 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory, save_checkpoint: Callab
 def load() -> Callable[[Path], TorchPrm]:
     """Load a checkpoint as the scorer does on a CPU."""
     return lambda folder: load_prm(folder, device="cpu", dtype="float32", max_tokens=8192)
+
+
+@pytest.fixture(scope="session")
+def loaded(checkpoint: Callable[[str], Path], load: Callable[[Path], TorchPrm]) -> Callable[[str], TorchPrm]:
+    """A checkpoint of one kind, loaded once a session, that remembers no prompt; its model is not to be changed."""
+    made: dict[str, TorchPrm] = {}
+
+    def prm_of(kind: str) -> TorchPrm:
+        if kind not in made:
+            made[kind] = load(checkpoint(kind))
+        return replace(made[kind], kept=KeptPrompts())
+
+    return prm_of
 
 
 @pytest.fixture

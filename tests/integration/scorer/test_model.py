@@ -22,8 +22,8 @@ Load = Callable[[Path], TorchPrm]
 
 
 @pytest.fixture(params=CAUSAL)
-def prm(request: pytest.FixtureRequest, checkpoint: Callable[[str], Path], load: Load) -> TorchPrm:
-    return load(checkpoint(request.param))
+def prm(request: pytest.FixtureRequest, loaded: Callable[[str], TorchPrm]) -> TorchPrm:
+    return loaded(request.param)
 
 
 def score_alone(prm: TorchPrm, prompt: str, code: str) -> list[float]:
