@@ -17,7 +17,14 @@ from services.scorer.admission import Admission
 from services.scorer.batcher import Batcher
 from services.scorer.dialects.reading import Reader
 from services.scorer.dialects.routes import dialects_router
-from services.scorer.hardware import check_dtype, choose_device, default_threads, keep_few_products, use_threads
+from services.scorer.hardware import (
+    check_dtype,
+    choose_device,
+    default_threads,
+    keep_few_products,
+    tokenize_on_one_thread,
+    use_threads,
+)
 from services.scorer.metrics import ScorerMetrics
 from services.scorer.model import load_prm
 from services.scorer.models import Models
@@ -42,6 +49,7 @@ def create_app(settings: ScorerSettings | None = None) -> FastAPI:
     device = choose_device(settings.device)
     check_dtype(settings.dtype, device)
     threads = settings.torch_threads or default_threads()
+    tokenize_on_one_thread()
     if settings.dtype == "float32":
         keep_few_products(threads)
 

@@ -67,6 +67,12 @@ def keep_few_products(threads: int) -> None:
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(_PRODUCTS_A_THREAD * threads))
 
 
+def tokenize_on_one_thread() -> None:
+    """Have a tokenizer take no threads of its own, unless the operator wants it to: waking them for the few lines of a
+    program takes longer than the lines."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
 def give_back_memory() -> None:
     """Return to the system what is free in the heap, where the C library can; it keeps more than passes take."""
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):

@@ -10,7 +10,7 @@ runs already ends and is remembered.
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.contracts.prm_layout import PrmInput
@@ -65,14 +65,27 @@ class PrefixReuse:
         self._ended: deque[_Pass] = deque()
         self._woken = False
 
-    async def score(self, programs: Sequence[Program]) -> list[list[float]]:
-        """The scores of each, one for each of its positions.
+    async def score(self, portions: AsyncIterable[Sequence[Program]]) -> list[list[float]]:
+        """The scores of every program of every portion, one for each of its positions.
 
-        What is to be done is decided before the first wait, so that of two equal programs the second joins the first.
+        A portion is on its way to the model before the next is asked for. What is to be done with it is decided before
+        the first wait, so that of two equal programs the second joins the first.
         """
-        begun: list[_Pass] = []
-        plans = [self._plan(program, begun) for program in programs]
-        await self._wait(list(dict.fromkeys(one for plan in plans for one in plan.passes)), begun)
+        plans: list[_Plan] = []
+        joined: dict[_Pass, None] = {}
+        try:
+            async for programs in portions:
+                begun: list[_Pass] = []
+                of_portion = [self._plan(program, begun) for program in programs]
+                self._join([one for plan in of_portion for one in plan.passes], joined)
+                if begun:
+                    self._batcher.submit([one.wanted for one in begun])
+                plans += of_portion
+            for one in joined:
+                await asyncio.shield(one.found)
+        finally:
+            for one in joined:
+                self._leave(one)
         return [plan.scores() for plan in plans]
 
     def _plan(self, program: Program, begun: list[_Pass]) -> _Plan:
@@ -131,18 +144,12 @@ class PrefixReuse:
             self._cache.put(one.wanted.model, found)
             one.found.set_result(found)
 
-    async def _wait(self, passes: Sequence[_Pass], begun: Sequence[_Pass]) -> None:
-        """Put on the queue what is `begun`, and wait for all."""
+    def _join(self, passes: Iterable[_Pass], joined: dict[_Pass, None]) -> None:
+        """Wait for `passes`, each counted once for all that have `joined` it together."""
         for one in passes:
-            one.waiting += 1
-        try:
-            if begun:
-                self._batcher.submit([one.wanted for one in begun])
-            for one in passes:
-                await asyncio.shield(one.found)
-        finally:
-            for one in passes:
-                self._leave(one)
+            if one not in joined:
+                one.waiting += 1
+                joined[one] = None
 
     def _leave(self, one: _Pass) -> None:
         one.waiting -= 1

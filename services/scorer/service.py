@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 from services.contracts import ScoreReply, ScoreRequest
 from services.contracts.prm_layout import InputTooLongError
@@ -20,6 +21,23 @@ from services.scorer.reuse import PrefixReuse, Program
 _ENCODERS = 2
 _FEW_CHARACTERS = 2000
 """A program of some twenty lines, cut and tokenized in a fraction of a millisecond."""
+_PORTION_CHARACTERS = 4000
+"""How much of a batch is encoded before a model begins with it: some milliseconds' work."""
+
+
+@dataclass(slots=True)
+class _Item:
+    """A program on its way from request to reply; what is not there yet is filled in."""
+
+    index: int
+    request: ScoreRequest
+    model: ServedModel
+    encoded: Encoded = field(init=False)
+    scores: Sequence[float] = ()
+
+    @property
+    def characters(self) -> int:
+        return len(self.request.prompt) + len(self.request.code)
 
 
 class ScoringService:
@@ -45,7 +63,9 @@ class ScoringService:
         self._batcher.close()
 
     async def score(self, requests: Sequence[ScoreRequest]) -> list[ScoreReply]:
-        """A reply for each request, in order; nothing is scored if one of them can't be.
+        """A reply for each request, in order; none if one of them can't be scored.
+
+        A batch is encoded in portions: the model scores one while the next is encoded.
 
         Raises:
             UnavailableError, NotFoundError: no model at all, or none of that name.
@@ -55,48 +75,67 @@ class ScoringService:
         """
         models = [self._models.get(request.model) for request in requests]
         with self._admission.take(len(requests)):
-            encoded = await self._encoded(requests, models)
-            scores = await self._score_all(models, encoded)
-        replies = zip(models, requests, encoded, scores, strict=True)
-        return [compose_reply(model.name, request, item, row) for model, request, item, row in replies]
+            items = [_Item(index, *pair) for index, pair in enumerate(zip(requests, models, strict=True))]
+            await self._score_all(items)
+        return [compose_reply(item.model.name, item.request, item.encoded, item.scores) for item in items]
 
-    async def _encoded(self, requests: Sequence[ScoreRequest], models: Sequence[ServedModel]) -> list[Encoded]:
-        """Off the event loop, unless that costs more than the work."""
-        if sum(len(request.prompt) + len(request.code) for request in requests) <= _FEW_CHARACTERS:
-            return self._encode_all(requests, models)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._encoders, self._encode_all, requests, models)
-
-    def _encode_all(self, requests: Sequence[ScoreRequest], models: Sequence[ServedModel]) -> list[Encoded]:
-        return [self._encode(index, *pair) for index, pair in enumerate(zip(requests, models, strict=True))]
-
-    def _encode(self, index: int, request: ScoreRequest, model: ServedModel) -> Encoded:
-        started = time.perf_counter()
-        try:
-            (request.prompt + request.code).encode()
-            encoded = encode(request, model.prm)
-        except UnicodeEncodeError as error:
-            raise BadRequestError(
-                "not_unicode",
-                "the prompt or the code has a lone surrogate, which is no character",
-                details={"item": index},
-            ) from error
-        except InputTooLongError as error:
-            raise TooLargeError(
-                "too_long",
-                f'{error}; shorten it, or ask for "truncate": "prompt" where the prompt is what is long',
-                details={"tokens": error.tokens, "max_tokens": error.max_tokens, "item": index},
-            ) from error
-        self._metrics.observe_stage(model.name, "encode", time.perf_counter() - started)
-        return encoded
-
-    async def _score_all(self, models: Sequence[ServedModel], encoded: Sequence[Encoded]) -> list[list[float]]:
-        """The scores of all, of their `code` steps; a program without any needs no pass.
+    async def _score_all(self, items: Sequence[_Item]) -> None:
+        """Give every item its scores, of its `code` steps; a program without any needs no pass.
 
         The longest go first: a program's own beginnings then join its pass.
         """
-        with_code = [index for index, item in enumerate(encoded) if item.scored_steps]
-        longest_first = sorted(with_code, key=lambda index: -len(encoded[index].input.ids))
-        programs = [Program(models[index], encoded[index].input, encoded[index].keys) for index in longest_first]
-        scores = dict(zip(longest_first, await self._reuse.score(programs), strict=True))
-        return [scores.get(index, []) for index in range(len(encoded))]
+        with_code: list[_Item] = []
+
+        async def portions() -> AsyncIterator[list[Program]]:
+            for portion in _portions(sorted(items, key=lambda item: -item.characters)):
+                await self._encode_all(portion)
+                scored = [item for item in portion if item.encoded.scored_steps]
+                with_code.extend(scored)
+                yield [Program(item.model, item.encoded.input, item.encoded.keys) for item in scored]
+
+        scores = await self._reuse.score(portions())
+        for item, row in zip(with_code, scores, strict=True):
+            item.scores = row
+
+    async def _encode_all(self, items: Sequence[_Item]) -> None:
+        """Off the event loop, unless that costs more than the work."""
+        if sum(item.characters for item in items) <= _FEW_CHARACTERS:
+            self._encode_each(items)
+        else:
+            await asyncio.get_running_loop().run_in_executor(self._encoders, self._encode_each, items)
+
+    def _encode_each(self, items: Sequence[_Item]) -> None:
+        for item in items:
+            started = time.perf_counter()
+            item.encoded = _encode(item)
+            self._metrics.observe_stage(item.model.name, "encode", time.perf_counter() - started)
+
+
+def _portions(items: Sequence[_Item]) -> Iterator[list[_Item]]:
+    """The items in order, in portions of about `_PORTION_CHARACTERS`."""
+    portion: list[_Item] = []
+    for item in items:
+        portion.append(item)
+        if sum(one.characters for one in portion) >= _PORTION_CHARACTERS:
+            yield portion
+            portion = []
+    if portion:
+        yield portion
+
+
+def _encode(item: _Item) -> Encoded:
+    try:
+        (item.request.prompt + item.request.code).encode()
+        return encode(item.request, item.model.prm)
+    except UnicodeEncodeError as error:
+        raise BadRequestError(
+            "not_unicode",
+            "the prompt or the code has a lone surrogate, which is no character",
+            details={"item": item.index},
+        ) from error
+    except InputTooLongError as error:
+        raise TooLargeError(
+            "too_long",
+            f'{error}; shorten it, or ask for "truncate": "prompt" where the prompt is what is long',
+            details={"tokens": error.tokens, "max_tokens": error.max_tokens, "item": item.index},
+        ) from error

@@ -15,6 +15,7 @@ from services.scorer.hardware import (
     default_pass_tokens,
     default_threads,
     keep_few_products,
+    tokenize_on_one_thread,
 )
 
 
@@ -96,6 +97,16 @@ def test_products_to_remember_grow_with_the_threads_and_what_an_operator_set_sta
     monkeypatch.delenv(name)
     keep_few_products(4)
     assert os.environ[name] == "64"
+
+
+def test_a_tokenizer_takes_one_thread_where_the_operator_wants_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "TOKENIZERS_PARALLELISM"
+    monkeypatch.setenv(name, "true")
+    tokenize_on_one_thread()
+    assert os.environ[name] == "true"
+    monkeypatch.delenv(name)
+    tokenize_on_one_thread()
+    assert os.environ[name] == "false"
 
 
 def test_freed_memory_goes_back_to_the_system() -> None:

@@ -1,7 +1,7 @@
 """Passes are counted, never timed: a step is scored once while its score is known or under way."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -33,7 +33,10 @@ class Scorer:
         return asyncio.create_task(self._score(Program(model, item, prefix_keys(item))))
 
     async def _score(self, program: Program) -> list[float]:
-        return (await self._reuse.score([program]))[0]
+        async def one_portion() -> AsyncIterator[list[Program]]:
+            yield [program]
+
+        return (await self._reuse.score(one_portion()))[0]
 
     def count(self, name: str, source: str) -> float | None:
         return self.registry.get_sample_value(f"linewise_scorer_{name}_total", {"model": "prm", "source": source})

@@ -1,13 +1,14 @@
 """From requests to replies, over a real batcher; passes are counted."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from services.contracts import ScoreRequest
+from services.kit.errors import BadRequestError
 from services.scorer.admission import Admission
 from services.scorer.batcher import Batcher
 from services.scorer.metrics import ScorerMetrics
@@ -81,3 +82,32 @@ async def test_a_caller_that_leaves_is_never_scored(service: Any, another_prm: C
     prm.gate.set()
     (one,), (other,) = await asyncio.gather(first, staying)
     assert prm.passes == [[one.tokens], [other.tokens]]
+
+
+async def test_a_batch_is_scored_from_its_beginning_while_its_end_is_encoded(
+    service: Any, prm: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shortest program can't be encoded before a pass over a longer one has begun."""
+    tokenize = type(prm).tokenize
+
+    def tokenize_late(self: Any, texts: Sequence[str]) -> Any:
+        assert texts[0] != "last\n" or prm.entered.wait(10)
+        return tokenize(self, texts)
+
+    monkeypatch.setattr(type(prm), "tokenize", tokenize_late)
+    longer = [program(1, prompt=f"{number}" * 900) for number in range(5)]
+    replies = await service.score([program(1, prompt="last"), *longer])
+    assert [reply.tokens for reply in replies] == sorted(reply.tokens for reply in replies)
+    assert len(prm.passes) > 1
+
+
+async def test_a_batch_whose_end_cannot_be_encoded_leaves_nothing_behind(service: Any, prm: Any) -> None:
+    prm.gate.clear()
+    longer = [program(1, prompt=f"{number}" * 900) for number in range(8)]
+    with pytest.raises(BadRequestError) as refusal:
+        await service.score([*longer, program(1, prompt="\ud800")])
+    assert refusal.value.details == {"item": 8}
+    prm.gate.set()
+    again = await service.score(longer)
+    assert len(again) == 8
+    assert sum(map(len, prm.passes)) <= 8 + 1
