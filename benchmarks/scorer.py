@@ -54,7 +54,7 @@ from scorer_page import (
     page,
 )
 from scorer_service import classify, constant, in_one_call, in_single_calls, infinity, one_reply, served
-from scorer_work import SIZES, gflop, make_checkpoint, make_requests, packed_gflops, plain_gflops, rate
+from scorer_work import SIZES, gflop, make_checkpoint, make_requests, packed_gflops, plain_gflops, rate, repeat
 
 from services.contracts import ScoreRequest
 from services.kit.errors import StartupError
@@ -63,6 +63,8 @@ from services.scorer.hardware import check_dtype
 from trainer.progress import progress_bar
 
 AT_ONCE = 64
+CALLS_A_CONNECTION = 4
+"""Of 64 clients at once, which keep their connections as the one does that calls in turn."""
 SETTINGS = ("size", "programs", "rounds", "seconds", "threads", "seed")
 
 Contenders = dict[str, tuple[int, Callable[[], object]]]
@@ -77,19 +79,20 @@ def find_out(options: argparse.Namespace) -> Findings:
     with tempfile.TemporaryDirectory() as parent, ExitStack() as stack:
         folder = Path(parent) / "prm"
         requests = make_requests(options.programs, options.seed)
+        repeated = repeat(requests, CALLS_A_CONNECTION)
         make_checkpoint(folder, options.size, requests)
         contenders = bare_contenders(found, folder, requests, options.threads, compiled=options.compile)
         server = stack.enter_context(served(folder, options.threads))
         contenders |= {
-            BATCH: (len(requests), lambda: in_one_call(server, requests)),
-            SINGLES: (len(requests), lambda: in_single_calls(server, requests, at_once=AT_ONCE)),
-            SERIAL: (len(requests), lambda: in_single_calls(server, requests, at_once=1)),
+            BATCH: (len(requests), in_one_call(server, requests)),
+            SINGLES: (len(repeated), in_single_calls(server, repeated, at_once=AT_ONCE)),
+            SERIAL: (len(requests), in_single_calls(server, requests, at_once=1)),
         }
         floor = stack.enter_context(constant(one_reply(server, requests[0])))
-        contenders[FLOOR] = (len(requests), lambda: in_single_calls(floor, requests, at_once=AT_ONCE))
+        contenders[FLOOR] = (len(repeated), in_single_calls(floor, repeated, at_once=AT_ONCE))
         if options.infinity:
             peer = stack.enter_context(infinity(options.infinity, folder, options.threads))
-            contenders[INFINITY] = (len(requests), lambda: classify(peer, requests))
+            contenders[INFINITY] = (len(requests), classify(peer, requests))
         run_rounds(found, contenders, options.rounds, options.seconds)
         found.peaks["the server, after all of this"] = server.peak_bytes
     return found

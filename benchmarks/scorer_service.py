@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,23 +126,37 @@ def constant(reply: str) -> AbstractContextManager[Server]:
     return _process(command, dict(os.environ), f"http://127.0.0.1:{port}", "/readyz")
 
 
-def in_one_call(server: Server, requests: Sequence[ScoreRequest]) -> None:
-    """`POST /score/batch`."""
-    [reply] = make([Call.post(f"{server.url}/score/batch", {"items": _bodies(requests)})])
-    assert len(reply["results"]) == len(requests)
+def in_one_call(server: Server, requests: Sequence[ScoreRequest]) -> Callable[[], None]:
+    """`POST /score/batch`, each time."""
+    call = Call.post(f"{server.url}/score/batch", {"items": _bodies(requests)})
+
+    def score() -> None:
+        [reply] = make([call])
+        assert len(reply["results"]) == len(requests)
+
+    return score
 
 
-def in_single_calls(server: Server, requests: Sequence[ScoreRequest], *, at_once: int) -> None:
-    """`POST /score` for each, so many of them under way at any time."""
-    replies = make([Call.post(f"{server.url}/score", body) for body in _bodies(requests)], at_once=at_once)
-    assert all(reply["steps"] for reply in replies)
+def in_single_calls(server: Server, requests: Sequence[ScoreRequest], *, at_once: int) -> Callable[[], None]:
+    """`POST /score` for each, so many of them under way at any time, each time."""
+    calls = [Call.post(f"{server.url}/score", body) for body in _bodies(requests)]
+
+    def score() -> None:
+        assert all(reply["steps"] for reply in make(calls, at_once=at_once))
+
+    return score
 
 
-def classify(server: Server, requests: Sequence[ScoreRequest]) -> None:
-    """infinity-emb's `POST /classify`, all programs in one call."""
+def classify(server: Server, requests: Sequence[ScoreRequest]) -> Callable[[], None]:
+    """infinity-emb's `POST /classify`, all programs in one call, each time."""
     texts = [f"{request.prompt}\n{request.code}" for request in requests]
-    [reply] = make([Call.post(f"{server.url}/classify", {"model": "prm", "input": texts})])
-    assert len(reply["data"]) == len(requests)
+    call = Call.post(f"{server.url}/classify", {"model": "prm", "input": texts})
+
+    def score() -> None:
+        [reply] = make([call])
+        assert len(reply["data"]) == len(requests)
+
+    return score
 
 
 def one_reply(server: Server, request: ScoreRequest) -> str:

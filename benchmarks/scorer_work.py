@@ -31,6 +31,15 @@ def make_requests(programs: int, seed: int) -> list[ScoreRequest]:
     ]
 
 
+def repeat(requests: Sequence[ScoreRequest], times: int) -> list[ScoreRequest]:
+    """The same programs so many times, each time with a prompt of its own: equal ones under way would share a pass."""
+    return [
+        request.model_copy(update={"prompt": f"{request.prompt} {turn}"})
+        for turn in range(times)
+        for request in requests
+    ]
+
+
 def _program(rng: random.Random, lines: int) -> str:
     names = ["total", "items", "value", "count", "result"]
     body = [
