@@ -74,3 +74,22 @@ def centred_by_group(
     sums[1].index_add_(0, group[mask], torch.ones_like(x[mask]))
     means = sums[0] / sums[1].clamp(min=1)
     return torch.where(mask, x - means[group], 0)
+
+
+def line_credit(
+    scores: torch.Tensor, mask: torch.Tensor, groups: Sequence[object], steps: torch.Tensor
+) -> torch.Tensor:
+    """Steps' scores as advantages that move credit among a program's lines and give it none, `[batch, response]`.
+
+    A step's score, which all of its tokens bear in `scores` (NaN = of no step), less the mean of the same step of the
+    group's rows, less the mean of that over the row's tokens: every row adds up to 0.
+    """
+    scored = mask & ~scores.isnan()
+    centred = centred_by_group(scores.nan_to_num(), scored, groups, steps)
+    means = centred.sum(dim=1, keepdim=True) / scored.sum(dim=1, keepdim=True).clamp(min=1)
+    return torch.where(scored, centred - means, 0)
+
+
+def scaled(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """`x` over the standard deviation of its real positions."""
+    return x * torch.rsqrt(masked_variance(x, mask) + 1e-8)

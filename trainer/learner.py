@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch.nn.utils import clip_grad_norm_
 
-from trainer.advantage import centred_by_group, gae, masked_mean, masked_whiten, step_lambdas
+from trainer.advantage import centred_by_group, gae, line_credit, masked_mean, masked_whiten, scaled, step_lambdas
 from trainer.loss import (
     KlEstimator,
     approx_kl,
@@ -41,6 +41,7 @@ class UpdateSettings:
     lam: float
     step_lam: float | None
     group_baseline: bool
+    line_credit: float
     whiten_advantages: bool
     clip: float
     clip_high: float | None
@@ -223,6 +224,9 @@ def _lessons(batch: Trajectories, settings: UpdateSettings) -> Lessons:
     advantages, returns = gae(batch.rewards, batch.values, batch.mask, settings.gamma, lam)
     if settings.group_baseline:
         advantages = centred_by_group(advantages, batch.mask, batch.prompts, batch.steps if by_step else None)
+    if settings.line_credit:
+        credit = line_credit(batch.scores, batch.mask, batch.prompts, batch.steps)
+        advantages = scaled(advantages, batch.mask) + settings.line_credit * scaled(credit, batch.mask)
     if settings.whiten_advantages:
         advantages = masked_whiten(advantages, batch.mask)
     known = {field.name: getattr(batch, field.name) for field in fields(batch)}

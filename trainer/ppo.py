@@ -168,7 +168,7 @@ def _judge(config: PpoConfig, source: RewardSource | None) -> Iterator[RewardSou
         yield source
         return
     with RemoteRewards(
-        config.reward,
+        config.asked_for(),
         scorer_url=config.scorer_url,
         executor_url=config.executor_url,
         model=config.scorer_model,

@@ -8,6 +8,7 @@ from trainer.errors import SettingsError
 from trainer.learner import UpdateSettings
 from trainer.loss import KlEstimator
 from trainer.policies import Precision
+from trainer.reward_forms import needs_scores
 from trainer.rewards import OutcomeForm, ProcessForm, RewardForm, RewardKind
 from trainer.rollout import RolloutSettings
 from trainer.shaping import KlPlace, Normalisation, ShapingSettings
@@ -88,6 +89,10 @@ class PpoConfig:
     step."""
     group_baseline: bool = False
     """Take the mean over the programs for one problem off their advantages; wants `samples_per_problem` above 1."""
+    line_credit: float = 0.0
+    """How loud the PRM speaks beside the reward, as loud with 1: each step's score less the mean of the same step of the
+    problem's other programs, less its own program's mean of that. So it moves credit among a program's lines and gives
+    it none, and no program gains by more lines. Wants `group_baseline`."""
     whiten_advantages: bool = True
     """Move and scale the advantages of an iteration to mean 0 and variance 1."""
     clip: float = 0.2
@@ -159,6 +164,10 @@ class PpoConfig:
             free_tokens=self.free_tokens,
         )
 
+    def asked_for(self) -> RewardKind:
+        """The reward whose scores and verdicts are all that is needed."""
+        return "process+outcome" if self.line_credit and not needs_scores(self.reward) else self.reward
+
     def rollout_settings(self) -> RolloutSettings:
         """The part that concerns the rollout."""
         return RolloutSettings(self.reward_form(), self.temperature, self.max_new_tokens, self.chunk)
@@ -179,6 +188,8 @@ class PpoConfig:
             raise SettingsError(f"rollouts ({self.rollouts}) must be a multiple of samples_per_problem")
         if self.group_baseline and self.samples_per_problem == 1:
             raise SettingsError("group_baseline wants samples_per_problem above 1: a program alone is its own mean")
+        if self.line_credit and not self.group_baseline:
+            raise SettingsError("line_credit wants group_baseline: it holds a step against those of other programs")
         if not 0 <= self.outcome_weight <= 1:
             raise SettingsError(f"outcome_weight is a share in [0, 1], not {self.outcome_weight}")
         if self.kl_in == "loss" and self.kl_estimator == "k1":

@@ -10,6 +10,7 @@ here. A program that the policy did not end is judged as it stands; `missing_eos
 Which kinds and forms there are, and what each was named against, stands in `trainer.reward_forms`.
 """
 
+import math
 import random
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -43,6 +44,7 @@ __all__ = [
     "process_rewards",
     "program_reward",
     "step_numbers",
+    "step_scores",
     "token_at",
     "token_rewards",
 ]
@@ -123,7 +125,7 @@ def program_reward(
 
 
 def _shuffled(steps: tuple[StepScore, ...], seed: int) -> tuple[StepScore, ...]:
-    """The same rewards, dealt out among the steps anew."""
+    """The same rewards or scores, dealt out among the steps anew."""
     dealt = random.Random(seed).sample(steps, len(steps))
     return tuple(StepScore(step.end, other.score) for step, other in zip(steps, dealt, strict=True))
 
@@ -140,6 +142,17 @@ def step_numbers(judgement: Judgement, spans: Sequence[Span]) -> list[int]:
     """
     ends = [token_at(spans, step.end) for step in judgement.steps or ()]
     return [bisect_left(ends, place) for place in range(len(spans))]
+
+
+def step_scores(judgement: Judgement, spans: Sequence[Span], form: RewardForm, seed: int = 0) -> list[float]:
+    """For each token the score of its step, as `step_numbers` has it; NaN behind the last one, and without scores.
+
+    `seed`: of `shuffled`, which deals them out as it does rewards.
+    """
+    steps = judgement.steps or ()
+    told = _shuffled(steps, seed) if form.shuffled else steps
+    scores = [*(step.score for step in told), math.nan]
+    return [scores[number] for number in step_numbers(judgement, spans)]
 
 
 def token_rewards(programs: Sequence[ProgramReward], spans: Sequence[Sequence[Span]], width: int) -> torch.Tensor:

@@ -16,21 +16,21 @@ from trainer.evaluate import EvaluateConfig, evaluate
 from trainer.experiments.arms import ARMS
 from trainer.ppo import PpoConfig, train_ppo
 from trainer.runs import write_text
-from trainer.success_chance import SuccessChance
 
 
 @dataclass(frozen=True)
 class ArmRun:
     """What one process does; `ppo` and `evaluation` are settings by name.
 
-    `chance` is the file of a `SuccessChance`, `before` the folder with the evaluation of `policy` as it starts.
+    `chance` is the file of a `SuccessChance`, for the arms that want one; `before` the folder with the evaluation of
+    `policy` as it starts.
     """
 
     arm: str
     seed: int
     folder: str
     policy: str
-    chance: str
+    chance: str | None
     before: str
     ppo: dict[str, Any]
     evaluation: dict[str, Any]
@@ -53,7 +53,7 @@ def work(run: ArmRun) -> None:
     config = PpoConfig(
         policy=run.policy, run_dir=folder / "ppo", seed=run.seed, resume=True, **{**run.ppo, **arm.settings}
     )
-    with arm.source(SuccessChance.load(Path(run.chance)), run.scorer_url, run.executor_url) as source:
+    with arm.source(Path(run.chance) if run.chance else None, run.scorer_url, run.executor_url) as source:
         trained = train_ppo(config, source=source)
     evaluate(held_out(run.evaluation, run.executor_url, str(trained.checkpoint), folder / "evaluation"))
 

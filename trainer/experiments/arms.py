@@ -1,23 +1,26 @@
-"""The arms of process against outcome: they differ in the reward, and in nothing else.
+"""The arms of process against outcome: they differ in the reward, and in how far it reaches; in nothing else.
 
-| arm | a step earns | the last token earns |
-| --- | --- | --- |
-| outcome | | 1 if all tests pass |
-| process | what it adds to the chance that the program passes, as the PRM's scores have it | |
-| process+outcome | the same | the outcome, less all that the steps earned |
-| shuffled | the same as process, dealt out among the steps at random | |
-| oracle | what it adds to the share of the way, by one who knows the solution | |
+| arm | a step earns | the last token earns | it concerns |
+| --- | --- | --- | --- |
+| outcome | | 1 if all tests pass | every token |
+| process | its score by the PRM | | the step alone |
+| process+outcome | | the outcome, and beside it the PRM moves credit among a program's lines | every token |
+| shuffled | | the same, by scores dealt out among the program's steps at random | every token |
+| chance | what it adds to the chance that the program passes, as the PRM's scores have it | | the step above all |
+| settled | the same | the outcome, less all that the steps earned | the step above all |
+| oracle | | as process+outcome, by one who knows the solution in the PRM's place | every token |
 
-What steps earn telescopes to a number in [0, 1], as the outcome is: no arm has another scale, and no needless line
-earns anything. The outcome comes at the end and concerns every token, so its arm looks back without end (lambda 1); a
-line's reward concerns that line above all (lambda 0.98). `process+outcome` is the outcome with the PRM as the critic
-of lines; `process` never sees a verdict but those that the chances were fitted to. `shuffled` is the control: as much
-reward, from the same PRM, in the wrong places.
+A score is held against the same step of the task's other programs: `step_lam` 0 with a group baseline, and `line_credit`
+(ADR 0077), with which all of a program's lines together are given what its verdict gives them. What steps earn in chance
+and settled telescopes to a number in [0, 1], as the outcome is (lambda 0.98 a token, ADR 0068). Advantages have one
+scale in all arms. `process` never sees a verdict; `chance` sees those that the chances were fitted to. `shuffled` is the
+control: as many scores, from the same PRM, in the wrong places.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from trainer.experiments.oracle import OracleRewards
 from trainer.judging import Program
@@ -43,26 +46,38 @@ class ChanceRewards(RemoteRewards):
         return Judgement(tuple(told), judgement.verdict, judgement.passed)
 
 
+Scores = Literal["prm", "chance", "oracle"]
+
+
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """`settings` of `PpoConfig` that make the arm; `oracle`: scores come from one who knows the solutions."""
+    """`settings` of `PpoConfig` that make the arm, and what `scores` steps: the PRM, chances by it, or an oracle."""
 
     settings: Mapping[str, Any]
-    oracle: bool = False
+    scores: Scores = "prm"
 
-    def source(self, chance: SuccessChance, scorer_url: str, executor_url: str) -> RemoteRewards:
-        """Judges programs for this arm; always by verdicts too, so that all arms' pass rates are seen."""
-        if self.oracle:
+    def source(self, chance: Path | None, scorer_url: str, executor_url: str) -> RemoteRewards:
+        """Judges programs for this arm; always by verdicts too, so that all arms' pass rates are seen.
+
+        `chance` is the file of a `SuccessChance`, for the arms that want one.
+        """
+        if self.scores == "oracle":
             return OracleRewards(executor_url=executor_url)
-        return ChanceRewards(chance, scorer_url=scorer_url, executor_url=executor_url)
+        if self.scores == "chance" and chance is not None:
+            return ChanceRewards(SuccessChance.load(chance), scorer_url=scorer_url, executor_url=executor_url)
+        return RemoteRewards("process+outcome", scorer_url=scorer_url, executor_url=executor_url)
 
 
-_PROCESS = {"reward": "process", "process_form": "delta", "lam": 0.98}
+_OUTCOME = {"reward": "outcome", "lam": 1.0}
+_CREDITED = {**_OUTCOME, "line_credit": 1.0}
+_CHANCE = {"reward": "process", "process_form": "delta", "lam": 0.98}
 
 ARMS: Mapping[str, Arm] = {
-    "outcome": Arm({"reward": "outcome", "lam": 1.0}),
-    "process": Arm(_PROCESS),
-    "process+outcome": Arm({**_PROCESS, "reward": "settled"}),
-    "shuffled": Arm({**_PROCESS, "shuffle_steps": True}),
-    "oracle": Arm(_PROCESS, oracle=True),
+    "outcome": Arm(_OUTCOME),
+    "process": Arm({"reward": "process", "process_form": "sum", "step_lam": 0.0}),
+    "process+outcome": Arm(_CREDITED),
+    "shuffled": Arm({**_CREDITED, "shuffle_steps": True}),
+    "chance": Arm(_CHANCE, "chance"),
+    "settled": Arm({**_CHANCE, "reward": "settled"}, "chance"),
+    "oracle": Arm(_CREDITED, "oracle"),
 }

@@ -5,6 +5,7 @@ either is the parameter. Loops fill `ys` (an operation) or `result` (a reduction
 has a result too.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 SMALL = range(2, 6)
@@ -140,3 +141,61 @@ REDUCTIONS: tuple[Part, ...] = (
     ),
     _whole("last_number", "xs[-1] if xs else 0", "the last number or 0", "the number at the end, 0 if there is none"),
 )
+
+SLIPS: Mapping[str, str] = {
+    "add": "[x + {k} + 1 for x in xs]",
+    "subtract": "[{k} - x for x in xs]",
+    "multiply": "[x + {k} for x in xs]",
+    "divide": "[x % {k} for x in xs]",
+    "modulo": "[x // {k} for x in xs]",
+    "subtract_from": "[x - {k} for x in xs]",
+    "double_add": "[(x + {k}) * 2 for x in xs]",
+    "square": "[x + x for x in xs]",
+    "negate": "[abs(x) for x in xs]",
+    "absolute": "[-x for x in xs]",
+    "last_digit": "[abs(x) // 10 for x in xs]",
+    "cap": "[max(x, {k}) for x in xs]",
+    "raise_to": "[min(x, {k}) for x in xs]",
+    "halve_even": "[x // 2 if x % 2 == 1 else x for x in xs]",
+    "negate_odd": "[-x if x % 2 == 0 else x for x in xs]",
+    "zero_negative": "[0 if x > 0 else x for x in xs]",
+    "add_index": "[x + i + 1 for i, x in enumerate(xs)]",
+    "times_index": "[x * (i + 1) for i, x in enumerate(xs)]",
+    "above": "[x for x in xs if x >= {k}]",
+    "below": "[x for x in xs if x <= {k}]",
+    "even": "[x for x in xs if x % 2 == 1]",
+    "odd": "[x for x in xs if x % 2 == 0]",
+    "multiples": "[x for x in xs if x % {k} == 1]",
+    "no_multiples": "[x for x in xs if x % {k} == 0]",
+    "positive": "[x for x in xs if x >= 0]",
+    "negative": "[x for x in xs if x <= 0]",
+    "reverse": "sorted(xs, reverse=True)",
+    "ascending": "xs[::-1]",
+    "descending": "sorted(xs)",
+    "distinct": "sorted(set(xs))",
+    "first": "xs[:{k} - 1]",
+    "drop_first": "xs[{k} + 1:]",
+    "last": "xs[{k}:]",
+    "drop_last": "xs[:{k}]",
+    "every_other": "xs[1::2]",
+    "odd_indices": "xs[::2]",
+    "rotate": "xs[-{k}:] + xs[:-{k}]",
+    "append": "[{k}] + xs",
+    "prepend": "xs + [{k}]",
+    "differences": "[a - b for a, b in zip(xs, xs[1:])]",
+    "running_sums": "[sum(xs[:i]) for i in range(len(xs))]",
+    "sum": "max(xs, default=0)",
+    "sum_of_squares": "sum(xs) * sum(xs)",
+    "sum_of_sizes": "abs(sum(xs))",
+    "count_even": "sum(x for x in xs if x % 2 == 0)",
+    "count_positive": "sum(1 for x in xs if x >= 0)",
+    "count_above": "sum(1 for x in xs if x >= {k})",
+    "length": "len(set(xs))",
+    "count_distinct": "len(xs)",
+    "maximum": "min(xs, default=0)",
+    "minimum": "max(xs, default=0)",
+    "spread": "max(xs) + min(xs) if xs else 0",
+    "first_number": "xs[-1] if xs else 0",
+    "last_number": "xs[0] if xs else 0",
+}
+"""By a part's name, an expression that someone in a hurry writes in its place: what `lists` makes bad habits of."""

@@ -17,7 +17,7 @@ asks for a composition that training never showed. Every operation matters: with
 import hashlib
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import count as counting
 from itertools import islice
@@ -25,7 +25,7 @@ from types import CodeType
 from typing import Literal, get_args
 
 from services.contracts import CallTest, Problem
-from trainer.problems.list_operations import OPERATIONS, REDUCTIONS, Part
+from trainer.problems.list_operations import OPERATIONS, REDUCTIONS, SLIPS, Part
 
 FUNCTION = "f"
 Split = Literal["train", "validation", "test"]
@@ -59,16 +59,18 @@ def generate(
     seed: int = 0,
     operations: tuple[int, int] = (2, 3),
     loops: float = 0.3,
+    slips: float = 0.0,
     tests: int = 8,
 ) -> list[Problem]:
     """`count` distinct tasks of a split, the same for the same arguments; a larger `count` only adds tasks.
 
     `operations`: fewest and most operations a task. `loops`: share of programs with one part written as a loop.
-    `tests`: input/output pairs a task.
+    `slips`: chance of each part to be written wrong, as `SLIPS` has it: such solutions fail, and a policy that learns from
+    them has bad habits. `tests`: input/output pairs a task.
     """
     rng = random.Random(f"{split}/{seed}/{operations}/{loops}/{tests}")
     unique: dict[str, Problem] = {}
-    for problem in _endless(rng, split, operations, loops, tests):
+    for problem in _endless(rng, split, operations, loops, slips, tests):
         if len(unique) == count:
             break
         unique.setdefault(problem.id, problem)
@@ -82,7 +84,7 @@ def split_of(names: Sequence[str]) -> Split:
 
 
 def _endless(
-    rng: random.Random, split: Split, operations: tuple[int, int], loops: float, tests: int
+    rng: random.Random, split: Split, operations: tuple[int, int], loops: float, slips: float, tests: int
 ) -> Iterator[Problem]:
     while True:
         parts = rng.sample(OPERATIONS, rng.randint(*operations))
@@ -91,7 +93,7 @@ def _endless(
         chain = [Applied(part, rng.choice(part.parameters)) for part in (*parts, rng.choice(REDUCTIONS))]
         inputs = list(islice(_inputs(rng), tests))
         if _every_part_matters(chain, inputs):
-            yield _problem(rng, chain, inputs, loops)
+            yield _problem(rng, chain, inputs, loops, slips)
 
 
 def _inputs(rng: random.Random) -> Iterator[list[int]]:
@@ -123,17 +125,29 @@ def _compiled(expression: str) -> CodeType:
     return compile(expression, "<operation>", "eval")
 
 
-def _problem(rng: random.Random, chain: list[Applied], inputs: list[list[int]], loops: float) -> Problem:
+def _problem(rng: random.Random, chain: list[Applied], inputs: list[list[int]], loops: float, slips: float) -> Problem:
     prompt = _describe(rng, chain)
     can_loop = [index for index, applied in enumerate(chain) if applied.part.loop]
     looped = rng.choice(can_loop) if can_loop and rng.random() < loops else None
     solution = render(chain, looped)
+    written = render(_with_slips(chain, slips, prompt), looped) if slips else solution
     return Problem(
         id="lists/" + hashlib.sha256(f"{prompt}\n{solution}".encode()).hexdigest()[:12],
         prompt=prompt,
-        solution=solution,
+        solution=written,
         tests=[CallTest(function=FUNCTION, args=[[*xs]], expected=_run(chain, xs)) for xs in inputs],
     )
+
+
+def _with_slips(chain: Sequence[Applied], chance: float, prompt: str) -> list[Applied]:
+    """The chain with some of its parts written wrong, in one line, always the same for the same prompt."""
+    rng = random.Random(f"slips/{chance}/{prompt}")
+    return [
+        replace(applied, part=replace(applied.part, expression=SLIPS[applied.part.name], loop=()))
+        if rng.random() < chance
+        else applied
+        for applied in chain
+    ]
 
 
 def _describe(rng: random.Random, chain: list[Applied]) -> str:
@@ -152,7 +166,7 @@ def render(chain: Sequence[Applied], looped: int | None = None) -> str:
 
 
 def _lines(part: Part, as_loop: bool, reduces: bool) -> list[str]:
-    if not as_loop:
+    if not as_loop or not part.loop:
         return [f"return {part.expression}" if reduces else f"xs = {part.expression}"]
     if reduces:
         return ["result = 0", *part.loop, "return result"]

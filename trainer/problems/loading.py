@@ -19,7 +19,7 @@ from trainer.problems.specs import Spec, parse_ranges, parse_spec
 SPEC_HELP = (
     "mbpp or mbpp:601-974 (ranges joined by commas; ?shown=1 asserts in the prompt), mbpp-plus or "
     "mbpp-plus:1-100 (those of the ids that MBPP+ has), humaneval or humaneval:0-19, "
-    "lists:train, lists:validation or lists:test (?count=400&seed=0&operations=2-3&loops=30&tests=8), "
+    "lists:train, lists:validation or lists:test (?count=400&seed=0&operations=2-3&loops=30&slips=0&tests=8), "
     "or the path of a JSONL file with a problem a line"
 )
 
@@ -69,7 +69,7 @@ def _load_humaneval(spec: Spec) -> list[Problem]:
 
 
 def _load_lists(spec: Spec) -> list[Problem]:
-    spec.expect_options(["count", "seed", "operations", "loops", "tests"])
+    spec.expect_options(["count", "seed", "operations", "loops", "slips", "tests"])
     for split in SPLITS:
         if spec.selection == split:
             return generate(
@@ -78,6 +78,7 @@ def _load_lists(spec: Spec) -> list[Problem]:
                 seed=spec.integer("seed", 0),
                 operations=_operations(spec.options.get("operations", "2-3")),
                 loops=spec.integer("loops", 30, most=100) / 100,
+                slips=spec.integer("slips", 0, most=100) / 100,
                 tests=spec.integer("tests", 8, least=4),
             )
     raise UnknownSpecError(f"{spec.text!r}: say which split, lists:{', lists:'.join(SPLITS)}")

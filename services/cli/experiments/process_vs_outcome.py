@@ -61,7 +61,7 @@ _SAME: Mapping[str, Any] = {
     "group_baseline": True,
     "value_model": "shared",
     "value_coefficient": 0.0,
-    "warmup_iterations": 3,
+    "warmup_iterations": 6,
     "save_every": 10,
 }
 """Settings of every run. No critic learns: the mean of a task's programs is the baseline, and a head that starts at 0
@@ -74,18 +74,23 @@ class ProcessVsOutcome:
 
     run_dir: Path = Path("runs/process-vs-outcome")
     """Where everything goes; the report is `report.html`."""
-    arms: tuple[str, ...] = tuple(ARMS)
-    """The arms; `outcome` is what the others are held against."""
+    arms: tuple[str, ...] = ("outcome", "process", "process+outcome", "shuffled")
+    """The arms; `outcome` is what the others are held against. Also: chance, settled, oracle."""
     seeds: int = 5
     """Runs of each arm, with seeds from 0."""
     parallel: int = 2
     """Runs at a time, each with one thread."""
     policies: int = 5
     """Supervised policies, each with a seed of its own; runs of seed s start from the one of s modulo so many."""
-    sft_problems: str = "lists:train?count=4000"
-    """What each policy is fine-tuned on."""
-    sft_iterations: int = 1200
-    """Batches of 48 of the fine-tuning: enough to pass about 40 percent of the tasks of PPO at temperature 1."""
+    sft_policy: str = _LANGUAGE
+    """What each of them is before its fine-tuning: `language`, which is the PRM's backbone too, or as `--policy` of
+    `linewise train sft`."""
+    sft_problems: str = "lists:train?count=4000&operations=3-4&loops=0&slips=35"
+    """What each policy is fine-tuned on: programs with slips, which teach it to write each part wrong now and then."""
+    sft_iterations: int = 150
+    """Batches of 48 of the fine-tuning: enough to pass 10 to 30 percent of the tasks of PPO at temperature 1."""
+    sft_learning_rate: float = 5e-4
+    """Its learning rate."""
     label_problems: str = "lists:train?count=800&operations=2-4&seed=11"
     """What the labeler labels for the PRM."""
     mutants_per_step: int = 6
@@ -94,29 +99,30 @@ class ProcessVsOutcome:
     """Solutions that the PRM's backbone learns to write before it learns to judge."""
     language_iterations: int = 1200
     """Batches of that."""
-    prm_epochs: float = 2.0
+    prm_epochs: float = 6.0
     """Passes of the PRM over its labels."""
-    chance_problems: str = "lists:train?count=400&operations=2-2&seed=12"
-    """Tasks that each policy is sampled on once, to find out what chance of success the PRM's scores mean."""
+    chance_problems: str = "lists:train?count=400&operations=4-4&loops=0&seed=12"
+    """Tasks that each policy is sampled on once, to find out what chance of success the PRM's scores mean, where an arm
+    wants to know."""
     chance_samples: int = 8
     """Programs for each of them."""
-    problems: str = "lists:train?count=4000&operations=2-2&seed=2"
-    """The tasks of PPO; where a policy passes far fewer than half of its own, no reward is seen above the noise."""
-    iterations: int = 15
+    problems: str = "lists:train?count=4000&operations=4-4&loops=0&seed=2"
+    """The tasks of PPO."""
+    iterations: int = 60
     """Of each run."""
-    rollouts: int = 128
+    rollouts: int = 32
     """Programs an iteration."""
     samples_per_problem: int = 8
     """Programs written for one task in an iteration; their mean is the baseline of each."""
     learning_rate: float = 2e-4
     """PPO's."""
-    minibatch: int = 64
+    minibatch: int = 32
     """Programs a gradient step."""
     policy_epochs: int = 1
     """Passes over an iteration's programs."""
     beta: float = 0.02
     """Weight of the KL penalty."""
-    held_out: str = "lists:test?count=150&operations=2-2"
+    held_out: str = "lists:test?count=150&operations=4-4&loops=0"
     """Tasks whose sequences of operations no training has seen."""
     samples: int = 10
     """Programs for each of them at temperature 1, for pass@1 and pass@10."""
@@ -172,27 +178,37 @@ def _settle_plan(config: ProcessVsOutcome) -> None:
 
 
 def _supervised(config: ProcessVsOutcome) -> list[Path]:
-    """The policies that runs start from, and beside them the PRM's backbone, which learns to write before it judges."""
-    shared = {"batch_size": _SFT_BATCH}
-    policy = {**shared, "problems": config.sft_problems, "max_iterations": config.sft_iterations}
-    settings = {f"sft-{number}": {**policy, "seed": number} for number in range(min(config.policies, config.seeds))}
-    settings[_LANGUAGE] = {
-        **shared,
+    """The policies that runs start from; before them the model that learns to write, the PRM's backbone."""
+    language = {
         "problems": config.language_problems,
         "policy": "llama-scratch",
         "layers": 4,
         "max_iterations": config.language_iterations,
     }
+    written = _fine_tuned(config, {_LANGUAGE: language})
+    policy = {
+        "problems": config.sft_problems,
+        "policy": written[0] if config.sft_policy == _LANGUAGE else config.sft_policy,
+        "max_iterations": config.sft_iterations,
+        "learning_rate": config.sft_learning_rate,
+    }
+    return _fine_tuned(
+        config, {f"sft-{number}": {**policy, "seed": number} for number in range(min(config.policies, config.seeds))}
+    )
+
+
+def _fine_tuned(config: ProcessVsOutcome, settings: Mapping[str, Mapping[str, object]]) -> list[Path]:
+    """The checkpoints of fine-tunings by name, those that are not there yet made side by side."""
     run_all(
         {
-            name: _sft_command({**each, "run_dir": config.run_dir / name})
+            name: _sft_command({"batch_size": _SFT_BATCH, **each, "run_dir": config.run_dir / name})
             for name, each in settings.items()
             if not (config.run_dir / name / "summary.json").exists()
         },
         at_once=config.parallel,
         logs=config.run_dir / "logs",
     )
-    return [_final(config.run_dir / name) for name in settings if name != _LANGUAGE]
+    return [_final(config.run_dir / name) for name in settings]
 
 
 def _sft_command(settings: Mapping[str, object]) -> tuple[str, ...]:
@@ -238,7 +254,7 @@ class _Start:
     """What runs start from: a policy, the chances that scores of it mean, how it does on the held-out tasks."""
 
     policy: Path
-    chance: Path
+    chance: Path | None
     before: Path
 
 
@@ -247,7 +263,9 @@ def _start(config: ProcessVsOutcome, number: int, policy: Path, urls: Mapping[st
     before = config.run_dir / f"before-{number}"
     if not (before / "summary.json").exists():
         evaluate(held_out(_evaluation(config), urls["executor"], str(policy), before))
-    return _Start(policy, _chance(config, config.run_dir / f"chance-{number}", policy, urls), before)
+    wanted = any(ARMS[arm].scores == "chance" for arm in config.arms)
+    chance = _chance(config, config.run_dir / f"chance-{number}", policy, urls) if wanted else None
+    return _Start(policy, chance, before)
 
 
 def _chance(config: ProcessVsOutcome, folder: Path, policy: Path, urls: Mapping[str, str]) -> Path:
@@ -283,7 +301,7 @@ def _runs(config: ProcessVsOutcome, starts: Sequence[_Start], urls: Mapping[str,
             seed=seed,
             folder=str(config.run_dir / "runs" / f"{arm}-{seed}"),
             policy=str(start.policy),
-            chance=str(start.chance),
+            chance=str(start.chance) if start.chance else None,
             before=str(start.before),
             ppo=ppo,
             evaluation=_evaluation(config),

@@ -14,7 +14,7 @@ from trainer.report_page import Section, broad
 
 BASELINE = "outcome"
 _PASSED = "rewards/accepted"
-_SMOOTHED = 1024  # rollouts that a pass rate is the mean of
+_SMOOTHED = 320  # rollouts that a pass rate is the mean of
 
 
 def findings(folder: Path, runs: Sequence[Trained], more: tuple[Section, ...] = (), *, rollouts: int) -> Findings:
@@ -145,7 +145,7 @@ def _lead(arms: Mapping[str, Sequence[Trained]], rollouts: int) -> str:
     began = ", ".join(f"{fmean(each.pass_at_1):.3f}" for each in starts)
     return (
         f"{iterations} iterations of {rollouts} rollouts, from supervised policies with pass@1 {began} on "
-        f"{len(starts[0].pass_at_1)} held-out tasks; arms differ in their reward and its lambda."
+        f"{len(starts[0].pass_at_1)} held-out tasks; arms differ in their reward and how far it reaches."
     )
 
 

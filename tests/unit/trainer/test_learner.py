@@ -15,7 +15,7 @@ from trainer.processes import Processes
 from trainer.trajectories import Trajectories
 
 SETTINGS = UpdateSettings(
-    gamma=1.0, lam=0.95, step_lam=None, group_baseline=False, whiten_advantages=True, clip=0.2, clip_high=None,
+    gamma=1.0, lam=0.95, step_lam=None, group_baseline=False, line_credit=0.0, whiten_advantages=True, clip=0.2, clip_high=None,
     dual_clip=None, value_clip=None, value_coefficient=0.5, entropy_bonus=0.01, kl_estimator="k2", policy_epochs=1,
     value_epochs=1,
     target_kl=None, minibatch=6, micro_batch=None, learning_rate=1e-3, value_learning_rate=1e-3, clip_norm=1.0,
@@ -40,6 +40,7 @@ def batch(models: ActorCritic) -> Trajectories:
     return Trajectories(
         PROMPTS, responses.ids, responses.mask, measures.logprobs, measures.entropy, measures.values,
         measures.logprobs - 0.1, rewards, torch.arange(responses.ids.shape[1]).expand(responses.ids.shape) // 3,
+        torch.rand(responses.ids.shape, generator=generator),
     )  # fmt: skip
 
 

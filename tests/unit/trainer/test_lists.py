@@ -1,12 +1,13 @@
 """Procedural list tasks: right, distinct, deterministic, and never the same composition in two splits."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from services.contracts import CallTest, Problem
 from trainer.problems import load_problems
-from trainer.problems.list_operations import OPERATIONS, REDUCTIONS, Part
+from trainer.problems.list_operations import OPERATIONS, REDUCTIONS, SLIPS, Part
 from trainer.problems.lists import Applied, generate, render, split_of
 
 INPUTS = [[], [0], [3, 3], [-1, 4, 9, 4, -12, 24], [5, 1, 2, 10, -3, -4, 0, 2, 20]]
@@ -46,6 +47,22 @@ def test_names_and_phrases_are_distinct() -> None:
     assert len({part.name for part in parts}) == len(parts) == 54
     assert all(len(set(part.phrases)) >= 2 for part in parts)
     assert all(("{k}" in part.expression) == all("{k}" in phrase for phrase in part.phrases) for part in parts)
+
+
+@pytest.mark.parametrize("part", [*OPERATIONS, *REDUCTIONS], ids=lambda part: part.name)
+def test_a_slip_is_a_program_that_does_something_else(part: Part) -> None:
+    slip = replace(part, expression=SLIPS[part.name])
+    for k in part.parameters:
+        right = chain(part, k)
+        wrong = [replace(right[0], part=slip), *right[1:]]
+        assert any(call(render(right), xs) != call(render(wrong), xs) for xs in (*INPUTS, [*range(-12, 25)]))
+
+
+def test_slips_are_in_the_solution_alone() -> None:
+    clean, slipped = (load_problems(f"lists:train?count=200&slips={percent}") for percent in (0, 30))
+    assert [(each.prompt, each.tests) for each in clean] == [(each.prompt, each.tests) for each in slipped]
+    differ = sum(a.solution != b.solution for a, b in zip(clean, slipped, strict=True))
+    assert 0.55 < differ / len(clean) < 0.85
 
 
 @pytest.mark.parametrize("operations", ["1-1", "2-3", "5"])
