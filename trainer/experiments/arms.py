@@ -10,11 +10,11 @@
 | settled | the same | the outcome, less all that the steps earned | the step above all |
 | oracle | | as process+outcome, by one who knows the solution in the PRM's place | every token |
 
-A score is held against the same step of the task's other programs: `step_lam` 0 with a group baseline, and `line_credit`
-(ADR 0077), with which all of a program's lines together are given what its verdict gives them. What steps earn in chance
+A score is held against the same step of the task's other programs: by `step_lam` 0 with a group baseline, and by
+`line_credit` (ADR 0077), with which a program's lines together hear what its verdict says. What steps earn in chance
 and settled telescopes to a number in [0, 1], as the outcome is (lambda 0.98 a token, ADR 0068). Advantages have one
-scale in all arms. `process` never sees a verdict; `chance` sees those that the chances were fitted to. `shuffled` is the
-control: as many scores, from the same PRM, in the wrong places.
+scale in all arms. `process` never sees a verdict; `chance` sees those that the chances were fitted to. `shuffled` is
+the control: as many scores, from the same PRM, in the wrong places.
 """
 
 from collections.abc import Mapping

@@ -65,8 +65,8 @@ def generate(
     """`count` distinct tasks of a split, the same for the same arguments; a larger `count` only adds tasks.
 
     `operations`: fewest and most operations a task. `loops`: share of programs with one part written as a loop.
-    `slips`: chance of each part to be written wrong, as `SLIPS` has it: such solutions fail, and a policy that learns from
-    them has bad habits. `tests`: input/output pairs a task.
+    `slips`: chance of each part to be written wrong, as `SLIPS` has it, so that a policy which learns from such
+    solutions has bad habits; the tests are those of the right program. `tests`: input/output pairs a task.
     """
     rng = random.Random(f"{split}/{seed}/{operations}/{loops}/{tests}")
     unique: dict[str, Problem] = {}

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 SMALL = {
-    "--sft-problems": "lists:train?count=40&operations=1-1",
-    "--sft-iterations": "6",
+    "--sft-problems": "lists:train?count=40&operations=1-1&slips=50",
+    "--sft-iterations": "2",
     "--label-problems": "lists:train?count=40&operations=1-2",
     "--mutants-per-step": "1",
     "--language-problems": "lists:train?count=40&operations=1-1",
@@ -37,20 +37,20 @@ def test_arms_are_run_and_added_and_a_plan_is_kept(linewise: Callable, tmp_path:
     runs = tmp_path / "run" / "runs"
     first = (runs / "outcome-0" / "evaluation" / "summary.json").stat().st_mtime_ns
 
-    arms = [part for arm in ("outcome", "process") for part in ("--arms", arm)]
+    arms = [part for arm in ("outcome", "process+outcome", "settled") for part in ("--arms", arm)]
     result = linewise(*settings, "--seeds", "1", *arms, timeout_s=300)
     assert result.returncode == 0, result.stderr
     assert (runs / "outcome-0" / "evaluation" / "summary.json").stat().st_mtime_ns == first
     figures = json.loads((tmp_path / "run" / "figures.json").read_text())
-    assert [row["arm"] for row in figures["Where the arms end"]] == ["before", "outcome", "process"]
-    assert {row["arm"] for row in figures["Against outcome"]} == {"process"}
+    assert [row["arm"] for row in figures["Where the arms end"]] == ["before", "outcome", "process+outcome", "settled"]
+    assert {row["arm"] for row in figures["Against outcome"]} == {"process+outcome", "settled"}
     page = (tmp_path / "run" / "report.html").read_text()
     assert page.count("<svg") == 3
     assert "Programs before and after" in page and "Reliability on held-out steps" in page
     verdicts = {row["sign"]: row for row in figures["Failure signatures"]}
-    assert verdicts["no rewards"] == {"sign": "no rewards", "outcome": "ok", "process": "ok"}
+    assert verdicts["no rewards"] == {"sign": "no rewards", "outcome": "ok", "process+outcome": "ok", "settled": "ok"}
     assert not re.search(r'(src|href)="https?:', page)
-    assert all(line["rewards/no_answer"] == 0 for line in _metrics(runs / "process-0" / "ppo"))
+    assert all(line["rewards/no_answer"] == 0 for line in _metrics(runs / "process+outcome-0" / "ppo"))
 
     refused = linewise(*settings, "--seeds", "1", "--iterations", "3")
     assert refused.returncode == 2

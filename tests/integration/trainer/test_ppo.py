@@ -215,6 +215,7 @@ def test_every_problem_comes_once_before_any_comes_again() -> None:
         ({"iterations": None}, "never ends"),
         ({"samples_per_problem": 3}, "multiple"),
         ({"samples_per_problem": 1, "group_baseline": True}, "alone"),
+        ({"line_credit": 1.0}, "group_baseline"),
         ({"outcome_weight": 1.5}, "share"),
         ({"kl_in": "loss"}, "gradient of k1"),
         ({"dual_clip": 0.9}, "above 1"),
@@ -223,6 +224,14 @@ def test_every_problem_comes_once_before_any_comes_again() -> None:
 def test_settings_that_make_no_sense_are_refused(config: PpoConfig, change: dict, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         train_ppo(replace(config, **change), source=Scores(lambda code: 0.0))
+
+
+def test_line_credit_asks_the_scorer_beside_what_the_reward_asks() -> None:
+    asked = {
+        reward: PpoConfig(reward=reward, line_credit=1.0).asked_for() for reward in ("outcome", "process", "gated")
+    }
+    assert asked == {"outcome": "process+outcome", "process": "process", "gated": "gated"}
+    assert PpoConfig(reward="outcome").asked_for() == "outcome"
 
 
 def test_a_missing_policy_is_said(config: PpoConfig, tmp_path: Path) -> None:

@@ -7,7 +7,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.advantage import centred_by_group, gae, masked_mean, masked_variance, masked_whiten, step_lambdas
+from trainer.advantage import (
+    centred_by_group,
+    gae,
+    line_credit,
+    masked_mean,
+    masked_variance,
+    masked_whiten,
+    scaled,
+    step_lambdas,
+)
 
 numbers = st.floats(-5, 5, width=32)
 
@@ -134,3 +143,41 @@ def test_centring_by_step_takes_each_steps_own_mean() -> None:
     torch.testing.assert_close(centred, torch.tensor([[-1.0, 1.0, -1.2, -1.2, 0.0], [0.0, 0.8, 0.8, 0.8, 0.0]]))
     alone = centred_by_group(x, mask, ["sum", "sort"], STEPS)
     torch.testing.assert_close(alone[0], torch.tensor([-1.0, 1.0, 0.0, 0.0, 0.0]))
+
+
+NONE = float("nan")
+SCORES = torch.tensor([[0.9, 0.9, 0.1, 0.1, NONE], [0.5, 0.7, 0.7, 0.7, NONE]])
+
+
+def test_line_credit_goes_to_steps_that_do_better_than_the_same_step_of_the_others() -> None:
+    mask = torch.ones(2, 5).bool()
+    credit = line_credit(SCORES, mask, ["sum", "sum"], torch.tensor([[0, 0, 1, 1, 2], [0, 1, 1, 1, 2]]))
+    assert (credit[0, :2] > 0).all() and (credit[0, 2:4] < 0).all()
+    assert credit[1, 0] < 0 and (credit[1, 1:4] > 0).all()
+    assert credit[:, 4].tolist() == [0.0, 0.0]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000))
+def test_line_credit_gives_no_program_anything_however_long_it_is(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    lengths = torch.randint(1, 12, (4, 1), generator=generator)
+    mask = torch.arange(12) < lengths
+    steps = torch.arange(12).expand(4, 12) // 3
+    by_step = torch.rand((4, 4), generator=generator)
+    scores = by_step.gather(1, steps).masked_fill(torch.arange(12) == lengths - 1, NONE)
+    credit = line_credit(scores, mask, ["sum", "sum", "sort", "sort"], steps)
+    torch.testing.assert_close(credit.sum(dim=1), torch.zeros(4), atol=1e-5, rtol=0)
+    assert not credit[~mask].any()
+
+
+def test_a_program_alone_has_nothing_to_be_held_against() -> None:
+    credit = line_credit(SCORES, torch.ones(2, 5).bool(), ["sum", "sort"], STEPS)
+    torch.testing.assert_close(credit, torch.zeros(2, 5))
+
+
+def test_what_is_scaled_has_a_deviation_of_one_and_keeps_its_signs() -> None:
+    x, mask = torch.tensor([[1.0, -3.0, 100.0]]), torch.tensor([[True, True, False]])
+    loud = scaled(x, mask)
+    assert masked_variance(loud, mask).item() == pytest.approx(1)
+    assert loud[0, 0] > 0 > loud[0, 1]

@@ -15,11 +15,10 @@ from trainer.processes import Processes
 from trainer.trajectories import Trajectories
 
 SETTINGS = UpdateSettings(
-    gamma=1.0, lam=0.95, step_lam=None, group_baseline=False, line_credit=0.0, whiten_advantages=True, clip=0.2, clip_high=None,
-    dual_clip=None, value_clip=None, value_coefficient=0.5, entropy_bonus=0.01, kl_estimator="k2", policy_epochs=1,
-    value_epochs=1,
-    target_kl=None, minibatch=6, micro_batch=None, learning_rate=1e-3, value_learning_rate=1e-3, clip_norm=1.0,
-    temperature=1.0,
+    gamma=1.0, lam=0.95, step_lam=None, group_baseline=False, line_credit=0.0, whiten_advantages=True, clip=0.2,
+    clip_high=None, dual_clip=None, value_clip=None, value_coefficient=0.5, entropy_bonus=0.01, kl_estimator="k2",
+    policy_epochs=1, value_epochs=1, target_kl=None, minibatch=6, micro_batch=None, learning_rate=1e-3,
+    value_learning_rate=1e-3, clip_norm=1.0, temperature=1.0,
 )  # fmt: skip
 PROMPTS = ["def f(xs):", "return 12", "def f(xs):", "sum", "xs", "12"]
 
@@ -31,16 +30,17 @@ def models(tiny_policy: Callable[..., ModelPolicy]) -> ActorCritic:
 
 @pytest.fixture
 def batch(models: ActorCritic) -> Trajectories:
-    """Real samples with their own log-probabilities and rewards out of thin air."""
+    """Real samples with their own log-probabilities and rewards and scores out of thin air."""
     responses = models.policy.sample(PROMPTS, max_new_tokens=10, seed=0)
     with torch.no_grad():
         measures = models.measure(PROMPTS, responses.ids, responses.mask, 1.0)
     generator = torch.Generator().manual_seed(1)
     rewards = torch.where(responses.mask, torch.rand(responses.ids.shape, generator=generator), 0)
+    steps = torch.arange(responses.ids.shape[1]).expand(responses.ids.shape) // 3
+    scores = torch.rand((len(PROMPTS), int(steps.max()) + 1), generator=generator).gather(1, steps)
     return Trajectories(
         PROMPTS, responses.ids, responses.mask, measures.logprobs, measures.entropy, measures.values,
-        measures.logprobs - 0.1, rewards, torch.arange(responses.ids.shape[1]).expand(responses.ids.shape) // 3,
-        torch.rand(responses.ids.shape, generator=generator),
+        measures.logprobs - 0.1, rewards, steps, scores,
     )  # fmt: skip
 
 
@@ -96,6 +96,24 @@ def test_with_a_lambda_of_steps_a_step_is_held_against_the_same_step_of_the_grou
     assert advantages[0, :3].tolist() == [0.5] * 3
     assert advantages[2, :3].tolist() == [-0.5] * 3
     assert not advantages[:, 3:].any()
+
+
+def test_line_credit_speaks_beside_the_reward_and_alone_where_all_are_paid_alike(batch: Trajectories) -> None:
+    from trainer.learner import _lessons
+
+    none = torch.zeros_like(batch.rewards)
+    unpaid = replace(batch, rewards=none, values=none, mask=torch.ones_like(batch.mask))
+    settings = replace(SETTINGS, group_baseline=True)
+    assert not _lessons(unpaid, settings).advantages.any()
+    credited = _lessons(unpaid, replace(settings, line_credit=1.0)).advantages
+    pair, alone = [0, 2], [1, 3, 4, 5]  # two programs for one problem, the others one each
+    assert credited[pair].abs().max() > 0.5
+    torch.testing.assert_close(credited[pair].sum(dim=1), torch.zeros(2), atol=1e-4, rtol=0)
+    assert credited[alone].abs().max().item() == pytest.approx(0, abs=1e-4)
+    paid = replace(unpaid, rewards=torch.where(torch.arange(none.shape[1]) == 0, batch.rewards, 0))
+    by_reward = _lessons(paid, settings).advantages
+    both = _lessons(paid, replace(settings, line_credit=1.0)).advantages
+    torch.testing.assert_close(both, (by_reward + credited) / (by_reward + credited).std(), atol=0.02, rtol=0)
 
 
 def test_a_policy_that_has_gone_too_far_learns_no_more(models: ActorCritic, batch: Trajectories) -> None:

@@ -21,6 +21,7 @@ from trainer.rewards import (
     penalised,
     program_reward,
     step_numbers,
+    step_scores,
     token_at,
     token_rewards,
 )
@@ -131,6 +132,23 @@ def test_a_token_belongs_to_the_step_that_it_works_towards() -> None:
     judgement = Judgement((StepScore(3, 1.0), StepScore(6, 0.0)))
     assert step_numbers(judgement, spans) == [0, 1, 1, 2, 2]
     assert step_numbers(Judgement(verdict=Verdict.ACCEPTED), spans) == [0] * 5
+
+
+def test_a_token_bears_the_score_of_its_step_and_behind_the_last_none() -> None:
+    spans = [(0, 3), (3, 4), (4, 6), (6, 9), (9, 9)]
+    judgement = Judgement((StepScore(3, 1.0), StepScore(6, 0.25)))
+    assert step_scores(judgement, spans, RewardForm("outcome"))[:3] == [1.0, 0.25, 0.25]
+    assert all(math.isnan(score) for score in step_scores(judgement, spans, RewardForm("outcome"))[3:])
+    assert all(math.isnan(score) for score in step_scores(Judgement(), spans, RewardForm("outcome")))
+
+
+def test_shuffled_scores_are_those_of_the_program_in_the_places_of_its_shuffled_rewards() -> None:
+    steps = tuple(StepScore(end, end / 10) for end in range(1, 9))
+    spans = [(end - 1, end) for end in range(1, 9)]
+    form = RewardForm("process", "sum", shuffled=True)
+    told = step_scores(Judgement(steps), spans, form, seed=3)
+    assert told != [step.score for step in steps]
+    assert told == [step.score for step in program_reward(Judgement(steps), form, seed=3).steps]
 
 
 def test_the_penalty_is_beta_times_the_log_ratio_on_real_tokens() -> None:
