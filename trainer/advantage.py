@@ -77,17 +77,17 @@ def centred_by_group(
 
 
 def line_credit(
-    scores: torch.Tensor, mask: torch.Tensor, groups: Sequence[object], steps: torch.Tensor
+    step_rewards: torch.Tensor, mask: torch.Tensor, groups: Sequence[object], steps: torch.Tensor
 ) -> torch.Tensor:
-    """Steps' scores as advantages that move credit among a program's lines and give it none, `[batch, response]`.
+    """Advantages that move credit among a program's lines and give it none, `[batch, response]`.
 
-    A step's score, which all of its tokens bear in `scores` (NaN = of no step), less the mean of the same step of the
-    group's rows, less the mean of that over the row's tokens: every row adds up to 0.
+    What a step earns, which all of its tokens bear (NaN = of no step), less the mean of the same step of the group's
+    rows, less the mean of that over the row's tokens: every row adds up to 0.
     """
-    scored = mask & ~scores.isnan()
-    centred = centred_by_group(scores.nan_to_num(), scored, groups, steps)
-    means = centred.sum(dim=1, keepdim=True) / scored.sum(dim=1, keepdim=True).clamp(min=1)
-    return torch.where(scored, centred - means, 0)
+    real = mask & ~step_rewards.isnan()
+    centred = centred_by_group(step_rewards.nan_to_num(), real, groups, steps)
+    means = centred.sum(dim=1, keepdim=True) / real.sum(dim=1, keepdim=True).clamp(min=1)
+    return torch.where(real, centred - means, 0)
 
 
 def scaled(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -90,9 +90,9 @@ class PpoConfig:
     group_baseline: bool = False
     """Take the mean over the programs for one problem off their advantages; wants `samples_per_problem` above 1."""
     line_credit: float = 0.0
-    """How loud the PRM speaks beside the reward, with 1 as loud: each step's score less the mean of the same step of
-    the problem's other programs, less its own program's mean of that. So credit moves among a program's lines and none
-    is given to it. Wants `group_baseline`."""
+    """How loud the PRM speaks beside the reward, with 1 as loud: what a step would earn by `process_form`, less the
+    mean of the same step of the problem's other programs, less its own program's mean of that. So credit moves among a
+    program's lines and none is given to it. Wants `group_baseline`."""
     whiten_advantages: bool = True
     """Move and scale the advantages of an iteration to mean 0 and variance 1."""
     clip: float = 0.2

@@ -44,7 +44,7 @@ __all__ = [
     "process_rewards",
     "program_reward",
     "step_numbers",
-    "step_scores",
+    "step_rewards",
     "token_at",
     "token_rewards",
 ]
@@ -125,7 +125,7 @@ def program_reward(
 
 
 def _shuffled(steps: tuple[StepScore, ...], seed: int) -> tuple[StepScore, ...]:
-    """The same rewards or scores, dealt out among the steps anew."""
+    """The same rewards, dealt out among the steps anew."""
     dealt = random.Random(seed).sample(steps, len(steps))
     return tuple(StepScore(step.end, other.score) for step, other in zip(steps, dealt, strict=True))
 
@@ -144,15 +144,15 @@ def step_numbers(judgement: Judgement, spans: Sequence[Span]) -> list[int]:
     return [bisect_left(ends, place) for place in range(len(spans))]
 
 
-def step_scores(judgement: Judgement, spans: Sequence[Span], form: RewardForm, seed: int = 0) -> list[float]:
-    """For each token the score of its step, as `step_numbers` has it; NaN behind the last one, and without scores.
+def step_rewards(judgement: Judgement, spans: Sequence[Span], form: RewardForm, seed: int = 0) -> list[float]:
+    """For each token what its step earns, by the process form and numbered as `step_numbers` has it.
 
-    `seed`: of `shuffled`, which deals them out as it does rewards.
+    NaN behind the last step, and without scores. `seed`: of `shuffled`, which deals them out as `program_reward` does.
     """
-    steps = judgement.steps or ()
-    told = _shuffled(steps, seed) if form.shuffled else steps
-    scores = [*(step.score for step in told), math.nan]
-    return [scores[number] for number in step_numbers(judgement, spans)]
+    steps = process_rewards(judgement, form.process, form.clip_at) if judgement.steps else ()
+    dealt = _shuffled(steps, seed) if form.shuffled else steps
+    earned = [*(step.score for step in dealt), math.nan]
+    return [earned[number] for number in step_numbers(judgement, spans)]
 
 
 def token_rewards(programs: Sequence[ProgramReward], spans: Sequence[Sequence[Span]], width: int) -> torch.Tensor:

@@ -15,7 +15,7 @@ from trainer.rewards import (
     Span,
     program_reward,
     step_numbers,
-    step_scores,
+    step_rewards,
     token_rewards,
 )
 
@@ -43,9 +43,9 @@ class Rollout:
 class Trajectories:
     """Tensors are `[batch, response]`, on the policy's device; `mask` True = a real token.
 
-    `rewards` are the tokens', `steps` the numbers of the steps that they belong to, `scores` those steps' by the PRM
-    (NaN where there is none); `logprobs`, `entropy`, `values` and `ref_logprobs` are those of the models that were
-    there at the rollout.
+    `rewards` are the tokens', `steps` the numbers of the steps that they belong to, `step_rewards` what those
+    earn by the process form (NaN where there is none), whether it is rewarded or not; `logprobs`, `entropy`, `values`
+    and `ref_logprobs` are those of the models that were there at the rollout.
     """
 
     prompts: list[str]
@@ -57,7 +57,7 @@ class Trajectories:
     ref_logprobs: torch.Tensor
     rewards: torch.Tensor
     steps: torch.Tensor
-    scores: torch.Tensor
+    step_rewards: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -88,7 +88,7 @@ def assembled(
     kept = [rollout for rollout, _ in judged]
     ids = pad_sequence([rollout.ids for rollout in kept], batch_first=True).to(device)
     steps = [torch.tensor(step_numbers(judgement, rollout.spans)) for rollout, judgement in judged]
-    scores = [torch.tensor(step_scores(judgement, rollout.spans, form, rollout.seed)) for rollout, judgement in judged]
+    by_step = [torch.tensor(step_rewards(judgement, rollout.spans, form, rollout.seed)) for rollout, judgement in judged]
     measures = pad_sequence([rollout.measures.T for rollout in kept], batch_first=True).to(device)
     lengths = torch.tensor([len(rollout.ids) for rollout in kept], device=device)
     logprobs, entropy, values, ref_logprobs = measures.unbind(dim=-1)
@@ -102,7 +102,7 @@ def assembled(
         ref_logprobs=ref_logprobs,
         rewards=token_rewards(earned, [rollout.spans for rollout in kept], ids.shape[1]).to(device),
         steps=pad_sequence(steps, batch_first=True).to(device),
-        scores=pad_sequence(scores, batch_first=True, padding_value=torch.nan).to(device),
+        step_rewards=pad_sequence(by_step, batch_first=True, padding_value=torch.nan).to(device),
     )
     return batch, stats | _token_stats(batch) | _program_stats(earned, judged)
 

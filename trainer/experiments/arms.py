@@ -69,12 +69,12 @@ class Arm:
 
 
 _OUTCOME = {"reward": "outcome", "lam": 1.0}
-_CREDITED = {**_OUTCOME, "line_credit": 1.0}
+_CREDITED = {**_OUTCOME, "process_form": "clip", "line_credit": 1.0}
 _CHANCE = {"reward": "process", "process_form": "delta", "lam": 0.98}
 
 ARMS: Mapping[str, Arm] = {
     "outcome": Arm(_OUTCOME),
-    "process": Arm({"reward": "process", "process_form": "sum", "step_lam": 0.0}),
+    "process": Arm({"reward": "process", "process_form": "clip", "step_lam": 0.0}),
     "process+outcome": Arm(_CREDITED),
     "shuffled": Arm({**_CREDITED, "shuffle_steps": True}),
     "chance": Arm(_CHANCE, "chance"),

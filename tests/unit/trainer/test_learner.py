@@ -37,10 +37,10 @@ def batch(models: ActorCritic) -> Trajectories:
     generator = torch.Generator().manual_seed(1)
     rewards = torch.where(responses.mask, torch.rand(responses.ids.shape, generator=generator), 0)
     steps = torch.arange(responses.ids.shape[1]).expand(responses.ids.shape) // 3
-    scores = torch.rand((len(PROMPTS), int(steps.max()) + 1), generator=generator).gather(1, steps)
+    by_step = torch.rand((len(PROMPTS), int(steps.max()) + 1), generator=generator).gather(1, steps)
     return Trajectories(
         PROMPTS, responses.ids, responses.mask, measures.logprobs, measures.entropy, measures.values,
-        measures.logprobs - 0.1, rewards, steps, scores,
+        measures.logprobs - 0.1, rewards, steps, by_step,
     )  # fmt: skip
 
 

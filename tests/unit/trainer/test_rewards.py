@@ -21,7 +21,7 @@ from trainer.rewards import (
     penalised,
     program_reward,
     step_numbers,
-    step_scores,
+    step_rewards,
     token_at,
     token_rewards,
 )
@@ -85,7 +85,7 @@ def test_a_share_ends_with_the_first_wrong_step() -> None:
 
 @pytest.mark.parametrize("verdict", [verdict for verdict in Verdict if verdict is not Verdict.INTERNAL_ERROR])
 def test_outcome_is_one_for_accepted_alone_and_stands_at_the_last_token(verdict: Verdict) -> None:
-    reward = program_reward(Judgement(None, verdict), RewardForm("outcome"))
+    reward = program_reward(Judgement(None, verdict), RewardForm("outcome", "sum"))
     assert reward == ProgramReward((), 1.0 if verdict is Verdict.ACCEPTED else 0.0)
 
 
@@ -137,16 +137,16 @@ def test_a_token_belongs_to_the_step_that_it_works_towards() -> None:
 def test_a_token_bears_the_score_of_its_step_and_behind_the_last_none() -> None:
     spans = [(0, 3), (3, 4), (4, 6), (6, 9), (9, 9)]
     judgement = Judgement((StepScore(3, 1.0), StepScore(6, 0.25)))
-    assert step_scores(judgement, spans, RewardForm("outcome"))[:3] == [1.0, 0.25, 0.25]
-    assert all(math.isnan(score) for score in step_scores(judgement, spans, RewardForm("outcome"))[3:])
-    assert all(math.isnan(score) for score in step_scores(Judgement(), spans, RewardForm("outcome")))
+    assert step_rewards(judgement, spans, RewardForm("outcome", "sum"))[:3] == [1.0, 0.25, 0.25]
+    assert all(math.isnan(score) for score in step_rewards(judgement, spans, RewardForm("outcome", "sum"))[3:])
+    assert all(math.isnan(score) for score in step_rewards(Judgement(), spans, RewardForm("outcome", "sum")))
 
 
 def test_shuffled_scores_are_those_of_the_program_in_the_places_of_its_shuffled_rewards() -> None:
     steps = tuple(StepScore(end, end / 10) for end in range(1, 9))
     spans = [(end - 1, end) for end in range(1, 9)]
     form = RewardForm("process", "sum", shuffled=True)
-    told = step_scores(Judgement(steps), spans, form, seed=3)
+    told = step_rewards(Judgement(steps), spans, form, seed=3)
     assert told != [step.score for step in steps]
     assert told == [step.score for step in program_reward(Judgement(steps), form, seed=3).steps]
 

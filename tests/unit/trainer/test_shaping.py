@@ -31,7 +31,7 @@ BATCH = Trajectories(
     ref_logprobs=torch.tensor([[-1.5, -1.0], [-5.0, 0.0]]),
     rewards=torch.tensor([[1.0, 3.0], [2.0, 0.0]]),
     steps=torch.zeros(2, 2, dtype=torch.long),
-    scores=torch.full((2, 2), torch.nan),
+    step_rewards=torch.full((2, 2), torch.nan),
 )
 
 
