@@ -88,7 +88,9 @@ def assembled(
     kept = [rollout for rollout, _ in judged]
     ids = pad_sequence([rollout.ids for rollout in kept], batch_first=True).to(device)
     steps = [torch.tensor(step_numbers(judgement, rollout.spans)) for rollout, judgement in judged]
-    by_step = [torch.tensor(step_rewards(judgement, rollout.spans, form, rollout.seed)) for rollout, judgement in judged]
+    by_step = [
+        torch.tensor(step_rewards(judgement, rollout.spans, form, rollout.seed)) for rollout, judgement in judged
+    ]
     measures = pad_sequence([rollout.measures.T for rollout in kept], batch_first=True).to(device)
     lengths = torch.tensor([len(rollout.ids) for rollout in kept], device=device)
     logprobs, entropy, values, ref_logprobs = measures.unbind(dim=-1)

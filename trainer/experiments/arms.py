@@ -79,5 +79,5 @@ ARMS: Mapping[str, Arm] = {
     "shuffled": Arm({**_CREDITED, "shuffle_steps": True}),
     "chance": Arm(_CHANCE, "chance"),
     "settled": Arm({**_CHANCE, "reward": "settled"}, "chance"),
-    "oracle": Arm(_CREDITED, "oracle"),
+    "oracle": Arm({**_CREDITED, "process_form": "sum"}, "oracle"),
 }
