@@ -3,7 +3,7 @@
 | arm | a step earns | the last token earns | it concerns |
 | --- | --- | --- | --- |
 | outcome | | 1 if all tests pass | every token |
-| process | its score by the PRM | | the step alone |
+| process | what its PRM score lacks to one half | | the step alone |
 | process+outcome | | the outcome, and beside it the PRM moves credit among a program's lines | every token |
 | shuffled | | the same, by scores dealt out among the program's steps at random | every token |
 | chance | what it adds to the chance that the program passes, as the PRM's scores have it | | the step above all |
@@ -60,12 +60,17 @@ class Arm:
         """Judges programs for this arm; always by verdicts too, so that all arms' pass rates are seen.
 
         `chance` is the file of a `SuccessChance`, for the arms that want one.
+
+        Raises:
+            ValueError: this arm wants one, and there is none.
         """
         if self.scores == "oracle":
             return OracleRewards(executor_url=executor_url)
-        if self.scores == "chance" and chance is not None:
-            return ChanceRewards(SuccessChance.load(chance), scorer_url=scorer_url, executor_url=executor_url)
-        return RemoteRewards("process+outcome", scorer_url=scorer_url, executor_url=executor_url)
+        if self.scores == "prm":
+            return RemoteRewards("process+outcome", scorer_url=scorer_url, executor_url=executor_url)
+        if chance is None:
+            raise ValueError("an arm of chances wants the file that says what scores mean")
+        return ChanceRewards(SuccessChance.load(chance), scorer_url=scorer_url, executor_url=executor_url)
 
 
 _OUTCOME = {"reward": "outcome", "lam": 1.0}

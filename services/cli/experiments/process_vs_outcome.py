@@ -1,10 +1,9 @@
 """Does a reward at every line train a policy further than one at the end? Arms, seeds, intervals; the paper's claim.
 
-Supervised policies, a PRM from labels of the labeler, and for each policy the chances of success that the PRM's scores
-mean, by programs that the policy wrote; then PPO once for each arm and seed: of one seed all arms have the same
-policy to start from, the same tasks in the same order, as many rollouts and the same KL penalty. Everything is settled
-before the first run (`plan.json`); the held-out tasks are looked at once, when a run has ended. A run that is done is
-never done again, so an interrupted experiment goes on.
+Policies with bad habits (ADR 0077), and a PRM from labels of the labeler; then PPO once for each arm and seed: of one
+seed all arms have the same policy to start from, the same tasks in the same order, as many rollouts and the same KL
+penalty. Everything is settled before the first run (`plan.json`); the held-out tasks are looked at once, when a run has
+ended. A run that is done is never done again, so an interrupted experiment goes on.
 
     linewise experiment process-vs-outcome --run-dir runs/process-vs-outcome --seeds 5
 """
