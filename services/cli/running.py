@@ -3,15 +3,30 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
 
+from services.cli.children import ChildSpec
 from services.cli.console import say
 from services.cli.interrupts import ending_in_order
-from services.cli.stack import Stack
 from services.cli.supervisor import Supervisor
 
 
+class Startable(Protocol):
+    """Children that are started together, and where their logs go."""
+
+    @property
+    def log_folder(self) -> Path:
+        """Where each child writes its log."""
+        ...
+
+    def specs(self) -> list[ChildSpec]:
+        """The children."""
+        ...
+
+
 @contextmanager
-def running(stack: Stack) -> Iterator[Supervisor]:
+def running(stack: Startable) -> Iterator[Supervisor]:
     """Start the stack's children, wait until they are ready, end them with the block; for the main thread alone.
 
     Raises:

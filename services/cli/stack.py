@@ -84,6 +84,24 @@ class Stack:
         }
 
 
+@dataclass(frozen=True)
+class PolicyStack:
+    """A policy that a labeler's teachers may ask, alone."""
+
+    policy: Path
+    port: int
+    log_folder: Path
+
+    @property
+    def url(self) -> str:
+        """Its base URL, as a teacher takes it."""
+        return f"http://{LOOPBACK}:{self.port}/v1"
+
+    def specs(self) -> list[ChildSpec]:
+        """The one child."""
+        return [_service("policy", self.port, str(self.policy))]
+
+
 def scorer_spec(port: int, models: Sequence[str]) -> ChildSpec:
     """A scorer of `models` (`[NAME=]DIR`); with none it is waited for until it lives, for it is never ready."""
     options = tuple(option for model in models for option in ("--model", model))

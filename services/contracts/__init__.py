@@ -68,6 +68,7 @@ from services.contracts.scoring import (
 from services.contracts.steps import Segment, Step, StepKind, split_steps
 from services.contracts.teachers import (
     Budget,
+    LinesTeacher,
     MixTeacher,
     ModelTeacher,
     OpenAITeacher,
@@ -106,6 +107,7 @@ __all__ = [
     "LabelCounts",
     "LabelRecord",
     "Limits",
+    "LinesTeacher",
     "MixTeacher",
     "ModelInfo",
     "ModelTeacher",

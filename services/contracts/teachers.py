@@ -58,7 +58,19 @@ class RolloutTeacher(ModelTeacher):
     )
 
 
-SingleTeacher = Annotated[RulesTeacher | OpenAITeacher | RolloutTeacher, Field(discriminator="kind")]
+class LinesTeacher(ModelTeacher):
+    """Has a policy write each line of the reference anew; what follows stays, and the tests tell right from wrong.
+
+    The policy is a completions endpoint. So a reward model learns the mistakes that this policy makes.
+    """
+
+    kind: Literal["lines"] = "lines"
+    temperature: float = Field(1.0, ge=0, le=2)
+    max_tokens: int = Field(64, ge=1, description="Of one line.")
+    samples: int = Field(4, ge=1, le=256, description="Of each line; the same text counts once.")
+
+
+SingleTeacher = Annotated[RulesTeacher | OpenAITeacher | RolloutTeacher | LinesTeacher, Field(discriminator="kind")]
 
 
 class TeacherShare(Request):
@@ -75,4 +87,6 @@ class MixTeacher(Request):
     teachers: list[TeacherShare] = Field(min_length=2)
 
 
-Teacher = Annotated[RulesTeacher | OpenAITeacher | RolloutTeacher | MixTeacher, Field(discriminator="kind")]
+Teacher = Annotated[
+    RulesTeacher | OpenAITeacher | RolloutTeacher | LinesTeacher | MixTeacher, Field(discriminator="kind")
+]

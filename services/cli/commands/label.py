@@ -38,7 +38,10 @@ def _label(
     problems: Annotated[str, typer.Argument(metavar="PROBLEMS", help="A JSONL file, or a set: see `problems`.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; it appears whole or not at all.")],
     teacher: Annotated[
-        str, typer.Option(help="Who changes the lines: rules, openai, rollout, or a YAML or JSON file that tells all.")
+        str,
+        typer.Option(
+            help="Who changes the lines: rules, openai, rollout, lines, or a YAML or JSON file that tells all."
+        ),
     ] = "rules",
     teacher_url: Annotated[
         str | None, typer.Option(help="An OpenAI-compatible server, such as http://127.0.0.1:8000/v1.")

@@ -8,7 +8,7 @@ from pathlib import Path
 from services.cli.errors import FailedError
 from services.cli.labeling import export, follow
 from services.cli.own_labeler import labeler
-from services.contracts import JobRequest, JobStatus
+from services.contracts import JobRequest, JobStatus, ModelTeacher
 
 
 def label_files(folder: Path, requests: Mapping[str, JobRequest]) -> dict[str, Path]:
@@ -28,7 +28,9 @@ def label_files(folder: Path, requests: Mapping[str, JobRequest]) -> dict[str, P
 
 
 def label_file(folder: Path, name: str, request: JobRequest) -> Path:
-    """Where the labels of a request lie: another request is another file."""
+    """Where the labels of a request lie: another request is another file, wherever its teacher's server may be."""
+    if isinstance(request.teacher, ModelTeacher):
+        request = request.model_copy(update={"teacher": request.teacher.model_copy(update={"base_url": ""})})
     digest = hashlib.sha256(request.model_dump_json().encode()).hexdigest()[:8]
     return folder / f"{name}-{digest}.jsonl"
 

@@ -10,7 +10,7 @@ ended. A run that is done is never done again, so an interrupted experiment goes
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import cycle
 from pathlib import Path
@@ -19,14 +19,14 @@ from typing import Any
 from services.cli.errors import UsageError
 from services.cli.experiments.arms import checkpoint_of, trained
 from services.cli.experiments.findings import Findings, write_findings
-from services.cli.experiments.labels import label_files
+from services.cli.experiments.labels import label_file, label_files
 from services.cli.experiments.pool import run_all
 from services.cli.experiments.process_vs_outcome_findings import findings
 from services.cli.experiments.shown_programs import programs_body
 from services.cli.ports import free_ports
 from services.cli.running import running
-from services.cli.stack import Stack
-from services.contracts import JobRequest
+from services.cli.stack import PolicyStack, Stack
+from services.contracts import JobRequest, LinesTeacher
 from trainer.evaluate import EvaluateConfig, evaluate
 from trainer.experiments.arm_run import ArmRun, held_out
 from trainer.experiments.arms import ARMS
@@ -41,6 +41,9 @@ from trainer.success_chance import SuccessChance
 
 _SFT_BATCH = 48
 _LANGUAGE = "language"
+_TEACHER = "teacher"
+_TEACHER_SEED = 1000
+"""No run's."""
 _OPEN = ("run_dir", "arms", "seeds", "parallel")
 """Settings that may differ between the parts of one experiment."""
 _PPO = (
@@ -94,6 +97,10 @@ class ProcessVsOutcome:
     """What the labeler labels for the PRM."""
     mutants_per_step: int = 6
     """Mutants of each line."""
+    line_samples: int = 4
+    """Lines that the teacher, another policy with the same habits, writes in the place of each; 0: by rules alone."""
+    line_problems: str = "lists:train?count=800&operations=2-4&loops=0&seed=11"
+    """Where it writes them."""
     language_problems: str = "lists:train?count=4000&operations=2-4&seed=11"
     """Solutions that the PRM's backbone learns to write before it learns to judge."""
     language_iterations: int = 1200
@@ -177,7 +184,7 @@ def _settle_plan(config: ProcessVsOutcome) -> None:
 
 
 def _supervised(config: ProcessVsOutcome) -> list[Path]:
-    """The policies that runs start from; before them the model that learns to write, the PRM's backbone."""
+    """The policies that runs start from, and one of their kind that teaches; before them the PRM's backbone."""
     language = {
         "problems": config.language_problems,
         "policy": "llama-scratch",
@@ -191,9 +198,9 @@ def _supervised(config: ProcessVsOutcome) -> list[Path]:
         "max_iterations": config.sft_iterations,
         "learning_rate": config.sft_learning_rate,
     }
-    return _fine_tuned(
-        config, {f"sft-{number}": {**policy, "seed": number} for number in range(min(config.policies, config.seeds))}
-    )
+    starts = {f"sft-{number}": {**policy, "seed": number} for number in range(min(config.policies, config.seeds))}
+    teacher = {_TEACHER: {**policy, "seed": _TEACHER_SEED}} if config.line_samples else {}
+    return _fine_tuned(config, starts | teacher)[: len(starts)]
 
 
 def _fine_tuned(config: ProcessVsOutcome, settings: Mapping[str, Mapping[str, object]]) -> list[Path]:
@@ -228,8 +235,9 @@ def _prm(config: ProcessVsOutcome) -> Path:
         refactorings_per_step=1,
         augmented_tests=8,
     )
+    by_rules = label_files(config.run_dir / "labels", {"labels": request}).values()
     prm = PrmConfig(
-        labels=(label_files(config.run_dir / "labels", {"labels": request})["labels"],),
+        labels=(*by_rules, *_line_labels(config)),
         backbone=str(_final(config.run_dir / _LANGUAGE)),
         run_dir=config.run_dir / "prm",
         epochs=config.prm_epochs,
@@ -238,6 +246,26 @@ def _prm(config: ProcessVsOutcome) -> Path:
     )
     trained(prm)
     return checkpoint_of(prm)
+
+
+def _line_labels(config: ProcessVsOutcome) -> Iterator[Path]:
+    """The labels of lines that the teacher writes, by a labeler that asks it."""
+    if not config.line_samples:
+        return
+    [port] = free_ports(1)
+    teacher = PolicyStack(_final(config.run_dir / _TEACHER), port, config.run_dir / "logs")
+    request = JobRequest(
+        name="lines",
+        problems=load_problems(config.line_problems),
+        augmented_tests=8,
+        teacher=LinesTeacher(base_url=teacher.url, model=_TEACHER, samples=config.line_samples, concurrency=128),
+    )
+    folder = config.run_dir / "labels"
+    file = label_file(folder, "lines", request)
+    if not file.exists():
+        with running(teacher):
+            label_files(folder, {"lines": request})
+    yield file
 
 
 def _judges(config: ProcessVsOutcome, prm: Path) -> Stack:

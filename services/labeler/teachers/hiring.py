@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from services.contracts import MixTeacher, OpenAITeacher, RolloutTeacher, RulesTeacher
+from services.contracts import LinesTeacher, MixTeacher, OpenAITeacher, RolloutTeacher, RulesTeacher
 from services.contracts import Teacher as Spec
 from services.labeler.errors import TeacherLostError
 from services.labeler.settings import LabelerSettings
@@ -15,6 +15,7 @@ from services.labeler.storage import QuestionRepository
 from services.labeler.teachers.allowed import Allowed
 from services.labeler.teachers.chat import Chat
 from services.labeler.teachers.endpoint import Endpoint
+from services.labeler.teachers.lines import Lines
 from services.labeler.teachers.mix import Mix
 from services.labeler.teachers.prompts import Prompts
 from services.labeler.teachers.questions import Questions
@@ -53,11 +54,13 @@ async def _hire(spec: Spec, school: School, open_endpoints: AsyncExitStack) -> T
         case MixTeacher():
             teachers = [await _hire(share.teacher, school, open_endpoints) for share in spec.teachers]
             return Mix(teachers, [share.share for share in spec.teachers])
-        case OpenAITeacher() | RolloutTeacher():
+        case OpenAITeacher() | RolloutTeacher() | LinesTeacher():
             return await _hire_model(spec, school, open_endpoints)
 
 
-async def _hire_model(spec: OpenAITeacher | RolloutTeacher, school: School, open_endpoints: AsyncExitStack) -> Teacher:
+async def _hire_model(
+    spec: OpenAITeacher | RolloutTeacher | LinesTeacher, school: School, open_endpoints: AsyncExitStack
+) -> Teacher:
     settings, name = school.settings, f"{spec.kind}:{spec.model}"
     endpoint = Endpoint(
         spec.base_url,
@@ -73,9 +76,13 @@ async def _hire_model(spec: OpenAITeacher | RolloutTeacher, school: School, open
         teacher=name,
     )
     prompts = Prompts(settings.teacher_prompts_dir)
-    if isinstance(spec, OpenAITeacher):
-        return Chat(spec, name, questions, prompts)
-    return Rollout(spec, name, questions, prompts)
+    match spec:
+        case OpenAITeacher():
+            return Chat(spec, name, questions, prompts)
+        case RolloutTeacher():
+            return Rollout(spec, name, questions, prompts)
+        case LinesTeacher():
+            return Lines(spec, name, questions, prompts)
 
 
 def _key(name: str | None) -> SecretStr | None:

@@ -10,6 +10,8 @@ SMALL = {
     "--sft-iterations": "2",
     "--label-problems": "lists:train?count=40&operations=1-2",
     "--mutants-per-step": "1",
+    "--line-samples": "2",
+    "--line-problems": "lists:train?count=6&operations=1-1&loops=0",
     "--language-problems": "lists:train?count=40&operations=1-1",
     "--language-iterations": "4",
     "--prm-epochs": "1",
@@ -36,6 +38,10 @@ def test_arms_are_run_and_added_and_a_plan_is_kept(linewise: Callable, tmp_path:
     assert result.returncode == 0, result.stderr
     runs = tmp_path / "run" / "runs"
     first = (runs / "outcome-0" / "evaluation" / "summary.json").stat().st_mtime_ns
+    learnt = json.loads((tmp_path / "run" / "prm" / "config.json").read_text())["labels"]
+    [lines] = (Path(file) for file in learnt if "lines-" in file)
+    written = [json.loads(line) for line in (tmp_path / lines).read_text().splitlines()]
+    assert {record["teacher"] for record in written} == {"lines:teacher"}
 
     arms = [part for arm in ("outcome", "process+outcome", "settled") for part in ("--arms", arm)]
     result = linewise(*settings, "--seeds", "1", *arms, timeout_s=300)
