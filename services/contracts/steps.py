@@ -61,9 +61,10 @@ def split_steps(code: str, segment: Segment = Segment.LINE) -> list[Step]:
     `"\\n".join(code[s.start : s.end] for s in steps)` is `code` with its newlines normalised. A newline at the very
     end opens no further step; empty code has none.
     """
+    if segment is Segment.LINE and not _may_span_lines(code):
+        return _lone_lines(code)
     if segment is Segment.LINE:
-        spans = [span for statement in _statements(code) for span in statement]
-        groups = [[span] for span in spans]
+        groups = [[line] for statement in _statements(code) for line in statement]
     elif segment is Segment.STATEMENT:
         groups = list(_statements(code))
     else:
@@ -83,6 +84,18 @@ class _Line:
     number: int
     kind: StepKind
     indentation: str
+
+
+def _may_span_lines(code: str) -> bool:
+    """Whether a string could run over the end of a line: in all other code a line's kind is its own affair."""
+    return '"""' in code or "'''" in code
+
+
+def _lone_lines(code: str) -> list[Step]:
+    return [
+        Step(number - 1, start, end, number, number, _lone_kind(code[start:end]))
+        for number, (start, end) in enumerate(_spans(code), start=1)
+    ]
 
 
 def _kind_of(lines: list[_Line]) -> StepKind:

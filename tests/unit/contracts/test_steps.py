@@ -47,6 +47,12 @@ def test_comments_and_blanks_are_told_from_code_but_not_inside_a_string() -> Non
     assert kinds == ["code", "code", "code", "code", "comment", "blank", "code"]
 
 
+@given(SOURCE_LIKE)
+def test_no_line_is_another_for_the_string_that_is_opened_behind_it(code: str) -> None:
+    lines = split_steps(code)
+    assert split_steps(f'{code}\n"""')[: len(lines)] == lines
+
+
 @pytest.mark.parametrize(
     "statement",
     [
