@@ -154,9 +154,10 @@ class Batcher:
             self._changed.notify_all()
 
     def _groups(self, model: ServedModel, waiting: Sequence[Wanted]) -> list[list[int]]:
-        """Batches that are small enough for each free thread to get one."""
+        """Batches that are small enough for each thread to get one, for those that are busy will be free before all of
+        this is scored."""
         lengths = [len(item.input.ids) for item in waiting]
-        budget = min(model.prm.pass_tokens, max(lengths) * math.ceil(len(lengths) / self._free))
+        budget = min(model.prm.pass_tokens, max(lengths) * math.ceil(len(lengths) / len(self._lanes)))
         if model.prm.shares_prompts:
             return batches_of(lengths, [item.prompt for item in waiting], budget)
         return group_by_length(lengths, budget)

@@ -155,6 +155,21 @@ def test_what_waits_together_is_scored_side_by_side(lanes: Lanes, another_prm: A
     assert [one.scores.result(5) for one in wanted] == [[1.0]] * 8
 
 
+def test_a_thread_leaves_some_of_what_waits_to_those_that_are_busy(
+    lanes: Lanes, another_prm: Any, served: Served
+) -> None:
+    prm = another_prm()
+    model = served(prm)
+    busy = [submit(lanes.batcher, model, text(length)) for length in (90, 60, 40)]
+    lanes.wait_for(3)
+    wanted = [Wanted(model, text(10)) for _ in range(8)]
+    lanes.batcher.submit(wanted)
+    lanes.wait_for(4)
+    prm.gate.set()
+    assert [one.result(5) for one in (*busy, *(it.scores for it in wanted))] == [[1.0]] * 11
+    assert max(map(len, prm.passes)) == 2
+
+
 def test_threads_are_shared_out_and_the_next_input_waits_for_one(
     lanes: Lanes, another_prm: Any, served: Served
 ) -> None:
