@@ -12,7 +12,6 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from services.contracts.prm_layout import PrmInput
@@ -29,16 +28,26 @@ _PRODUCTS_A_THREAD = 1_000_000_000
 
 @dataclass(slots=True, eq=False)
 class Wanted:
-    """The scores of `input`, one for each of its positions, when they are there; cancelled, they are never made."""
+    """An input, and in the end its scores, one for each of its positions, or why there are none.
+
+    `tell` is called then, on the thread of the pass.
+    """
 
     model: ServedModel
     input: PrmInput
+    tell: Callable[[], None]
     prompt: PromptKey = field(init=False)
-    scores: "Future[list[float]]" = field(default_factory=Future)
     since: float = field(default_factory=time.perf_counter)
+    scores: Sequence[float] | None = None
+    error: Exception | None = None
 
     def __post_init__(self) -> None:
         self.prompt = prompt_key(self.input)
+
+    @property
+    def ended(self) -> bool:
+        """Whether its pass has."""
+        return self.scores is not None or self.error is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +109,19 @@ class Batcher:
             self._waiting += wanted
             self._changed.notify()
 
+    def withdraw(self, wanted: Wanted) -> bool:
+        """Take an input off the queue; False where it is there no more."""
+        with self._changed:
+            if wanted not in self._waiting:
+                return False
+            self._waiting.remove(wanted)
+            return True
+
     def _run(self) -> None:
         while batch := self._next_batch():
             try:
-                if live := [item for item in batch.items if item.scores.set_running_or_notify_cancel()]:
-                    self._use_threads(batch.threads)
-                    self._score(live)
+                self._use_threads(batch.threads)
+                self._score(batch.items)
             finally:
                 self._give_back(batch.threads)
 
@@ -162,7 +178,7 @@ class Batcher:
             return batches_of(lengths, [item.prompt for item in waiting], budget)
         return group_by_length(lengths, budget)
 
-    def _score(self, batch: list[Wanted]) -> None:
+    def _score(self, batch: Sequence[Wanted]) -> None:
         model, inputs = batch[0].model, [item.input for item in batch]
         started = time.perf_counter()
         try:
@@ -171,10 +187,12 @@ class Batcher:
         except Exception as error:
             logger.exception("a pass of the model failed", extra={"model": model.name, "programs": len(batch)})
             for item in batch:
-                item.scores.set_exception(error)
-            return
-        self._metrics.observe_stage(model.name, "model", time.perf_counter() - started)
-        self._metrics.observe_stage(model.name, "queue", *(started - item.since for item in batch))
-        self._metrics.observe_pass(model.name, inputs, scores, prompt)
-        for item, row in zip(batch, scores, strict=True):
-            item.scores.set_result(row)
+                item.error = error
+        else:
+            self._metrics.observe_stage(model.name, "model", time.perf_counter() - started)
+            self._metrics.observe_stage(model.name, "queue", *(started - item.since for item in batch))
+            self._metrics.observe_pass(model.name, inputs, scores, prompt)
+            for item, row in zip(batch, scores, strict=True):
+                item.scores = row
+        for item in batch:
+            item.tell()

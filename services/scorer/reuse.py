@@ -10,16 +10,15 @@ runs already ends and is remembered.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterable, Sequence
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 from services.contracts.prm_layout import PrmInput
 from services.scorer.batcher import Batcher, Wanted
 from services.scorer.metrics import ScorerMetrics
 from services.scorer.prefix_cache import PrefixCache, PrefixKey
 from services.scorer.prm import ServedModel
-
-Found = Mapping[PrefixKey, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +32,48 @@ class Program:
 
 @dataclass(slots=True, eq=False)
 class _Pass:
-    """A pass under way: its place in the queue, what it finds, and how many wait for it."""
+    """A pass under way: its place in the queue, the names of the scores that it finds, and who waits for them."""
 
     keys: Sequence[PrefixKey]
-    wanted: Wanted
-    found: "asyncio.Future[Found]"
-    waiting: int = 0
+    wanted: Wanted = field(init=False)
+    callers: "list[_Caller]" = field(default_factory=list)
+
+    def found(self) -> "zip[tuple[PrefixKey, float]]":
+        """Its scores by their names; raises what it failed with."""
+        if self.wanted.error is not None:
+            raise self.wanted.error
+        assert self.wanted.scores is not None
+        return zip(self.keys, self.wanted.scores, strict=True)
+
+
+@dataclass(slots=True, eq=False)
+class _Caller:
+    """Who waits for passes: for the last of them, or for one that fails."""
+
+    passes: list[_Pass] = field(default_factory=list)
+    waiting: "asyncio.Future[None] | None" = None
+
+    def join(self, passes: Sequence[_Pass]) -> None:
+        """Wait for these, too."""
+        for one in passes:
+            if self not in one.callers:
+                one.callers.append(self)
+                self.passes.append(one)
+
+    def has_all(self) -> bool:
+        """Whether they have all ended; any thread may ask. They end about in order, so the last one tells soonest."""
+        return all(one.wanted.ended for one in reversed(self.passes))
+
+    async def wait(self) -> None:
+        """Return when they have all ended, or one has failed."""
+        self.waiting = asyncio.get_running_loop().create_future()
+        self.go_on()
+        await self.waiting
+
+    def go_on(self) -> None:
+        """Wake it, if it waits and need not any more."""
+        if self.waiting and not self.waiting.done() and (self.has_all() or any(it.wanted.error for it in self.passes)):
+            self.waiting.set_result(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +85,7 @@ class _Plan:
     passes: Sequence[_Pass]
 
     def scores(self) -> list[float]:
-        found = {key: score for one in self.passes for key, score in one.found.result().items()}
+        found = {key: score for one in self.passes for key, score in one.found()}
         return [found[key] if score is None else score for key, score in zip(self.keys, self.known, strict=True)]
 
 
@@ -61,7 +96,7 @@ class PrefixReuse:
         self._batcher = batcher
         self._cache = cache
         self._metrics = metrics
-        self._under_way: dict[tuple[ServedModel, PrefixKey], _Pass] = {}
+        self._under_way: WeakKeyDictionary[ServedModel, dict[PrefixKey, _Pass]] = WeakKeyDictionary()
         self._ended: deque[_Pass] = deque()
         self._woken = False
 
@@ -72,20 +107,20 @@ class PrefixReuse:
         the first wait, so that of two equal programs the second joins the first.
         """
         plans: list[_Plan] = []
-        joined: dict[_Pass, None] = {}
+        caller = _Caller()
         try:
             async for programs in portions:
+                self._settle_ended()
                 begun: list[_Pass] = []
-                of_portion = [self._plan(program, begun) for program in programs]
-                self._join([one for plan in of_portion for one in plan.passes], joined)
+                for program in programs:
+                    plans.append(self._plan(program, begun))
+                    caller.join(plans[-1].passes)
                 if begun:
                     self._batcher.submit([one.wanted for one in begun])
-                plans += of_portion
-            for one in joined:
-                await asyncio.shield(one.found)
+            await caller.wait()
         finally:
-            for one in joined:
-                self._leave(one)
+            for one in caller.passes:
+                self._leave(one, caller)
         return [plan.scores() for plan in plans]
 
     def _plan(self, program: Program, begun: list[_Pass]) -> _Plan:
@@ -105,7 +140,7 @@ class PrefixReuse:
 
     def _passes_with(self, model: ServedModel, keys: Sequence[PrefixKey]) -> list[_Pass] | None:
         """The passes that will have found all of `keys`, None where one is found by none."""
-        passes = dict.fromkeys(self._under_way.get((model, key)) for key in keys)
+        passes = dict.fromkeys(map(self._of(model).get, keys))
         return None if None in passes else [one for one in passes if one is not None]
 
     def _begin(self, program: Program, missing: Sequence[int]) -> _Pass:
@@ -113,50 +148,47 @@ class PrefixReuse:
         positions = [item.positions[index] for index in missing]
         part = PrmInput(item.ids[: positions[-1] + 1], positions, prompt_tokens=item.prompt_tokens)
         loop = asyncio.get_running_loop()
-        one = _Pass([program.keys[index] for index in missing], Wanted(program.model, part), loop.create_future())
+        one = _Pass([program.keys[index] for index in missing])
+        one.wanted = Wanted(program.model, part, tell=lambda: self._end(one, loop))
+        under_way = self._of(program.model)
         for key in one.keys:
-            self._under_way.setdefault((program.model, key), one)
-        one.wanted.scores.add_done_callback(lambda _: self._end(one, loop))
+            under_way.setdefault(key, one)
         return one
 
     def _end(self, one: _Pass, loop: asyncio.AbstractEventLoop) -> None:
-        """Called on whatever thread ended the pass; the loop is woken once for all that end together."""
+        """Called on the pass's thread. The loop is not woken for each pass of a batch: what nobody can go on by is
+        settled when somebody can, or comes."""
         self._ended.append(one)
-        if not self._woken:
+        if not self._woken and (one.wanted.error or any(caller.has_all() for caller in tuple(one.callers))):
             self._woken = True
             loop.call_soon_threadsafe(self._settle_ended)
 
     def _settle_ended(self) -> None:
         self._woken = False
+        callers: dict[_Caller, None] = {}
         while self._ended:
-            self._settle(self._ended.popleft())
+            one = self._ended.popleft()
+            self._settle(one)
+            callers |= dict.fromkeys(one.callers)
+        for caller in callers:
+            caller.go_on()
 
     def _settle(self, one: _Pass) -> None:
         self._forget(one)
-        scores = one.wanted.scores
-        if scores.cancelled():
-            one.found.cancel()
-        elif error := scores.exception():
-            one.found.set_exception(error)
-            one.found.exception()  # the batcher has logged it, whether anybody still waits or not
-        else:
-            found = dict(zip(one.keys, scores.result(), strict=True))
-            self._cache.put(one.wanted.model, found)
-            one.found.set_result(found)
+        if one.wanted.error is None:
+            self._cache.put(one.wanted.model, dict(one.found()))
 
-    def _join(self, passes: Iterable[_Pass], joined: dict[_Pass, None]) -> None:
-        """Wait for `passes`, each counted once for all that have `joined` it together."""
-        for one in passes:
-            if one not in joined:
-                one.waiting += 1
-                joined[one] = None
-
-    def _leave(self, one: _Pass) -> None:
-        one.waiting -= 1
-        if not one.waiting and one.wanted.scores.cancel():
+    def _leave(self, one: _Pass, caller: _Caller) -> None:
+        one.callers.remove(caller)
+        if not one.callers and self._batcher.withdraw(one.wanted):
             self._forget(one)
 
     def _forget(self, one: _Pass) -> None:
+        under_way = self._of(one.wanted.model)
         for key in one.keys:
-            if self._under_way.get((one.wanted.model, key)) is one:
-                del self._under_way[one.wanted.model, key]
+            if under_way.get(key) is one:
+                del under_way[key]
+
+    def _of(self, model: ServedModel) -> dict[PrefixKey, _Pass]:
+        """The passes of a model that are under way, by the keys that they find scores for."""
+        return self._under_way.setdefault(model, {})

@@ -25,10 +25,25 @@ def batcher(metrics: ScorerMetrics) -> Iterator[Batcher]:
     batcher.close()
 
 
+class Asked:
+    """An input, and the future of its scores."""
+
+    def __init__(self, model: ServedModel, item: PrmInput) -> None:
+        self.wanted = Wanted(model, item, self._end)
+        self.scores: Future[list[float]] = Future()
+
+    def _end(self) -> None:
+        if self.wanted.error is not None:
+            self.scores.set_exception(self.wanted.error)
+        else:
+            assert self.wanted.scores is not None
+            self.scores.set_result(list(self.wanted.scores))
+
+
 def submit(batcher: Batcher, model: ServedModel, item: PrmInput) -> "Future[list[float]]":
-    wanted = Wanted(model, item)
-    batcher.submit([wanted])
-    return wanted.scores
+    asked = Asked(model, item)
+    batcher.submit([asked.wanted])
+    return asked.scores
 
 
 def text(length: int, share: float = 1.0) -> PrmInput:
@@ -98,16 +113,17 @@ def test_a_failing_pass_fails_its_inputs_and_the_next_one_runs(batcher: Batcher,
     assert submit(batcher, model, text(10)).result(5) == [1.0]
 
 
-def test_a_cancelled_input_is_never_scored(batcher: Batcher, another_prm: Any, served: Served) -> None:
+def test_an_input_that_is_withdrawn_is_never_scored(batcher: Batcher, another_prm: Any, served: Served) -> None:
     prm = another_prm()
     model = served(prm)
-    first = submit(batcher, model, text(10))
-    while not first.running():
-        time.sleep(0.001)
-    cancelled, kept = submit(batcher, model, text(20)), submit(batcher, model, text(20))
-    assert cancelled.cancel()
+    first, withdrawn, kept = Asked(model, text(10)), Asked(model, text(20)), Asked(model, text(20))
+    batcher.submit([first.wanted])
+    assert prm.entered.wait(5)
+    batcher.submit([withdrawn.wanted, kept.wanted])
+    assert batcher.withdraw(withdrawn.wanted)
+    assert not batcher.withdraw(first.wanted)
     prm.gate.set()
-    assert kept.result(5) == [1.0]
+    assert (first.scores.result(5), kept.scores.result(5)) == ([1.0], [1.0])
     assert prm.passes == [[10], [20]]
 
 
@@ -148,11 +164,11 @@ def test_what_waits_together_is_scored_side_by_side(lanes: Lanes, another_prm: A
     prm = another_prm()
     prm.parameters = 10**9
     model = served(prm)
-    wanted = [Wanted(model, text(10)) for _ in range(8)]
-    lanes.batcher.submit(wanted)
+    asked = [Asked(model, text(10)) for _ in range(8)]
+    lanes.batcher.submit([one.wanted for one in asked])
     assert lanes.wait_for(4) == [1, 1, 1, 1]
     prm.gate.set()
-    assert [one.scores.result(5) for one in wanted] == [[1.0]] * 8
+    assert [one.scores.result(5) for one in asked] == [[1.0]] * 8
 
 
 def test_a_thread_leaves_some_of_what_waits_to_those_that_are_busy(
@@ -162,11 +178,11 @@ def test_a_thread_leaves_some_of_what_waits_to_those_that_are_busy(
     model = served(prm)
     busy = [submit(lanes.batcher, model, text(length)) for length in (90, 60, 40)]
     lanes.wait_for(3)
-    wanted = [Wanted(model, text(10)) for _ in range(8)]
-    lanes.batcher.submit(wanted)
+    asked = [Asked(model, text(10)) for _ in range(8)]
+    lanes.batcher.submit([one.wanted for one in asked])
     lanes.wait_for(4)
     prm.gate.set()
-    assert [one.result(5) for one in (*busy, *(it.scores for it in wanted))] == [[1.0]] * 11
+    assert [one.result(5) for one in (*busy, *(it.scores for it in asked))] == [[1.0]] * 11
     assert max(map(len, prm.passes)) == 2
 
 
@@ -176,11 +192,11 @@ def test_threads_are_shared_out_and_the_next_input_waits_for_one(
     prm = another_prm()
     prm.parameters = 10**9
     model = served(prm)
-    lanes.batcher.submit([Wanted(model, text(length)) for length in (90, 40)])
+    lanes.batcher.submit([Asked(model, text(length)).wanted for length in (90, 40)])
     assert sorted(lanes.wait_for(2)) == [2, 2]
     late = submit(lanes.batcher, model, text(20))
     time.sleep(0.05)
-    assert not late.running()
+    assert len(lanes.taken) == 2
     prm.gate.set()
     assert late.result(5) == [1.0]
 

@@ -28,15 +28,20 @@ class Scorer:
         self.batcher.start()
 
     def score(self, model: ServedModel, text: str) -> "asyncio.Task[list[float]]":
-        ids = [ord(character) for character in text]
-        item = PrmInput(ids, [at for at, character in enumerate(text) if character == "\n"])
-        return asyncio.create_task(self._score(Program(model, item, prefix_keys(item))))
+        return asyncio.create_task(self._score(model, text))
 
-    async def _score(self, program: Program) -> list[float]:
-        async def one_portion() -> AsyncIterator[list[Program]]:
-            yield [program]
+    async def _score(self, model: ServedModel, text: str) -> list[float]:
+        return (await self.score_all((model, text)))[0]
 
-        return (await self._reuse.score(one_portion()))[0]
+    async def score_all(self, *texts: tuple[ServedModel, str]) -> list[list[float]]:
+        """A portion for each."""
+
+        async def portions() -> AsyncIterator[list[Program]]:
+            for model, text in texts:
+                item = PrmInput(list(map(ord, text)), [at for at, it in enumerate(text) if it == "\n"])
+                yield [Program(model, item, prefix_keys(item))]
+
+        return await self._reuse.score(portions())
 
     def count(self, name: str, source: str) -> float | None:
         return self.registry.get_sample_value(f"linewise_scorer_{name}_total", {"model": "prm", "source": source})
@@ -97,6 +102,31 @@ async def test_steps_of_several_passes_are_gathered(either: Scorer, another_prm:
     assert await both == await second == expected("x\ny\n")
     assert await first == expected("x\n")
     assert sum(map(len, prm.passes)) == 2
+
+
+async def test_what_a_batch_has_found_is_known_while_the_rest_of_it_is_scored(
+    scorer: Scorer, another_prm: Any, served: Served
+) -> None:
+    prm, other = another_prm(), another_prm()
+    prm.gate.set()
+    one, two = served(prm), served(other, "two")
+    batch = asyncio.create_task(scorer.score_all((one, "x\n"), (two, "y\n")))
+    assert await asyncio.to_thread(other.entered.wait, 10)
+    assert await scorer.score(one, "x\n") == expected("x\n")
+    other.gate.set()
+    assert await batch == [expected("x\n"), expected("y\n")]
+
+
+async def test_a_batch_does_not_wait_for_its_other_passes_when_one_has_failed(
+    either: Scorer, another_prm: Any, served: Served
+) -> None:
+    prm, other = another_prm(), another_prm()
+    prm.error = RuntimeError("out of memory")
+    prm.gate.set()
+    one, two = served(prm), served(other, "two")
+    with pytest.raises(RuntimeError, match="out of memory"):
+        await either.score_all((one, "x\n"), (two, "y\n"))
+    other.gate.set()
 
 
 async def test_what_is_known_costs_no_pass(scorer: Scorer, prm: Any, served: Served) -> None:

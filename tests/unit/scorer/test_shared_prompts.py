@@ -82,7 +82,7 @@ def test_the_batcher_brings_rollouts_together_for_a_model_that_gains_by_it(
         batcher = Batcher(max_wait_s=0, metrics=metrics)
         model = served(prm)
         for prompt in (PROMPT, OTHER) * 4:
-            batcher.submit([Wanted(model, rollout(prompt, 10))])
+            batcher.submit([Wanted(model, rollout(prompt, 10), tell=lambda: None)])
         batcher.start()
         batcher.close()
         assert prm.passes == passes
