@@ -43,6 +43,7 @@ from services.scorer.recorded import Recorded
 from services.scorer.settings import DType
 from services.scorer.shared_prompts import PromptUse, shared_prompt
 from services.scorer.weights import read_weights
+from services.scorer.words import Words
 
 logger = logging.getLogger(__name__)
 
@@ -74,15 +75,15 @@ class TorchPrm:
     calibration: Calibration | None = None
     shares_prompts: bool = False
     kept: KeptPrompts = field(default_factory=KeptPrompts)
+    words: Words | None = None
 
     @property
     def architecture(self) -> str:
         return type(self.model).__name__
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        if self.tokenizer.is_fast:  # without the lists that Transformers makes of each text beside its ids
-            backend = self.tokenizer.backend_tokenizer
-            return [encoding.ids for encoding in backend.encode_batch_fast(list(texts), add_special_tokens=False)]
+        if self.words is not None:
+            return self.words.ids(texts)
         encoded = self.tokenizer(
             list(texts), add_special_tokens=False, return_attention_mask=False, return_token_type_ids=False
         )
@@ -215,6 +216,7 @@ def load_prm(
             spares_memory=is_wide(device, width),
             rounding=_ROUNDING[dtype],
             calibration=conventions.calibration,
+            words=Words(tokenizer.backend_tokenizer) if tokenizer.is_fast else None,
         )
         _check_fit(prm)
         return _proved(_quickened(prm, dtype, compiled), allow_prefix_passes)
