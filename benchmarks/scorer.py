@@ -50,10 +50,11 @@ from scorer_page import (
     SERIAL,
     SIDE,
     SINGLES,
+    TRAINERS,
     Findings,
     page,
 )
-from scorer_service import classify, constant, in_one_call, in_single_calls, infinity, one_reply, served
+from scorer_service import classify, constant, in_batches, in_single_calls, infinity, one_reply, served
 from scorer_work import SIZES, gflop, make_checkpoint, make_requests, packed_gflops, plain_gflops, rate, repeat
 
 from services.contracts import ScoreRequest
@@ -65,6 +66,8 @@ from trainer.progress import progress_bar
 AT_ONCE = 64
 CALLS_A_CONNECTION = 4
 """Of 64 clients at once, which keep their connections as the one does that calls in turn."""
+TRAINERS_BATCH = 16
+"""The trainer sends a rollout's programs in requests of so many, all at once (`services.client.rewards.asking`)."""
 SETTINGS = ("size", "programs", "rounds", "seconds", "threads", "seed")
 
 Contenders = dict[str, tuple[int, Callable[[], object]]]
@@ -84,7 +87,8 @@ def find_out(options: argparse.Namespace) -> Findings:
         contenders = bare_contenders(found, folder, requests, options.threads, compiled=options.compile)
         server = stack.enter_context(served(folder, options.threads))
         contenders |= {
-            BATCH: (len(requests), in_one_call(server, requests)),
+            BATCH: (len(requests), in_batches(server, requests, of=len(requests))),
+            TRAINERS: (len(requests), in_batches(server, requests, of=TRAINERS_BATCH)),
             SINGLES: (len(repeated), in_single_calls(server, repeated, at_once=AT_ONCE)),
             SERIAL: (len(requests), in_single_calls(server, requests, at_once=1)),
         }

@@ -126,13 +126,14 @@ def constant(reply: str) -> AbstractContextManager[Server]:
     return _process(command, dict(os.environ), f"http://127.0.0.1:{port}", "/readyz")
 
 
-def in_one_call(server: Server, requests: Sequence[ScoreRequest]) -> Callable[[], None]:
-    """`POST /score/batch`, each time."""
-    call = Call.post(f"{server.url}/score/batch", {"items": _bodies(requests)})
+def in_batches(server: Server, requests: Sequence[ScoreRequest], *, of: int) -> Callable[[], None]:
+    """`POST /score/batch` for each so many programs, all of them under way at once, each time."""
+    parts = [_bodies(requests[start : start + of]) for start in range(0, len(requests), of)]
+    calls = [Call.post(f"{server.url}/score/batch", {"items": part}) for part in parts]
 
     def score() -> None:
-        [reply] = make([call])
-        assert len(reply["results"]) == len(requests)
+        replies = make(calls, at_once=len(calls))
+        assert sum(len(reply["results"]) for reply in replies) == len(requests)
 
     return score
 
