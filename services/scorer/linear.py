@@ -6,6 +6,7 @@ depends on nothing beside it, where one scale for the whole batch would make eve
 out: heads, whose few outputs decide the score, and GPUs; `torch.compile` can't look into either.
 """
 
+from functools import cache
 from typing import Any, Protocol, cast
 
 import torch
@@ -21,6 +22,14 @@ _HEAD_OUTPUTS = 2
 _LARGEST = 127
 _ZERO = 128
 """int8 products want one factor unsigned: a token's values lie in 1..255, around this."""
+
+_PRODUCT = f"""
+def product(rows: Tensor, weight: Tensor, scales: Tensor, zeros: Tensor) -> Tensor:
+    arguments = torch.jit.annotate(List[Optional[number]], [])
+    return torch.ops.onednn.qlinear_pointwise(
+        rows, 1.0, {_ZERO}, weight, scales, zeros, None, 1.0, 0, torch.float32, "none", arguments, ""
+    )
+"""
 
 
 class Matrix(Protocol):
@@ -45,13 +54,18 @@ class PackedLinear(nn.Module):
 class Int8Linear(nn.Module):
     """`nn.Linear` with symmetric int8 weights, a scale an output, and dynamic eight-bit inputs, a scale a token."""
 
+    _weight: Tensor
+    _scales: Tensor
+    _zeros: Tensor
+    _bias: Tensor
+
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         super().__init__()
-        self._scales = weight.abs().amax(dim=1).div(_LARGEST).clamp_min(1e-12)
+        self.register_buffer("_scales", weight.abs().amax(dim=1).div(_LARGEST).clamp_min(1e-12))
         rounded = (weight / self._scales[:, None]).round().to(torch.int8).contiguous()
-        self._weight = torch.ops.onednn.qlinear_prepack(rounded, None)
-        self._zeros = torch.zeros(len(weight), dtype=torch.int32)
-        self._bias = torch.zeros(len(weight)) if bias is None else bias
+        self.register_buffer("_weight", torch.ops.onednn.qlinear_prepack(rounded, None))
+        self.register_buffer("_zeros", torch.zeros(len(weight), dtype=torch.int32))
+        self.register_buffer("_bias", torch.zeros(len(weight)) if bias is None else bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """`[..., inputs]` to `[..., outputs]`."""
@@ -65,12 +79,15 @@ class Int8Linear(nn.Module):
 
 def _product(rows: Tensor, weight: Tensor, scales: Tensor, zeros: Tensor) -> Tensor:
     """`(rows - 128) @ weight.T * scales` in float32, from uint8 and int8."""
-    return cast(
-        Tensor,
-        torch.ops.onednn.qlinear_pointwise(
-            rows, 1.0, _ZERO, weight, scales, zeros, None, 1.0, 0, torch.float32, "none", [], ""
-        ),
-    )
+    return cast(Tensor, _compiled_product()(rows, weight, scales, zeros))
+
+
+@cache
+def _compiled_product() -> Any:
+    """As a function of TorchScript, which a recorded pass (ADR 0076) calls; the operation itself can't be recorded, for
+    the sake of an empty list."""
+    unit: Any = torch.jit.CompilationUnit
+    return unit(_PRODUCT).product
 
 
 def check_int8() -> None:

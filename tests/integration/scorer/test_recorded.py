@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from services.scorer import linear
 from services.scorer.model import TorchPrm, load_prm
 from services.scorer.proof import is_proved_recorded, random_ids
 from services.scorer.recorded import Recorded
@@ -54,8 +55,18 @@ def test_a_pass_that_is_another_one_above_some_length_is_not_taken(prm: TorchPrm
     assert not is_proved_recorded(wrong_when_long, right, ids, prm.max_tokens)
 
 
-def test_a_model_with_operations_that_cannot_be_recorded_is_served_as_it_is(
-    checkpoint: Callable[[str], Path],
-) -> None:
+def test_int8_is_recorded_to_the_bit(checkpoint: Callable[[str], Path]) -> None:
     prm = load_prm(checkpoint("llama"), device="cpu", dtype="int8", max_tokens=512)
+    assert isinstance(prm.forward, Recorded)
+    one, other = random_ids(prm.model, prm.max_tokens)
+    for rows in ([one[:1]], [one, other[:7]], [(one * 16)[:500], other * 15]):
+        assert torch.equal(logits(prm, rows), logits(replace(prm, forward=prm.model), rows))
+
+
+def test_a_model_with_operations_that_cannot_be_recorded_is_served_as_it_is(
+    checkpoint: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of layers that wide models have."""
+    monkeypatch.setattr(linear, "_PACKED_WIDTH", 0)
+    prm = load_prm(checkpoint("llama"), device="cpu", dtype="float32", max_tokens=512)
     assert prm.forward is prm.model
