@@ -65,9 +65,9 @@ from trainer.progress import progress_bar
 
 AT_ONCE = 64
 CALLS_A_CONNECTION = 4
-"""Of 64 clients at once, which keep their connections as the one does that calls in turn."""
+"""Of batches, and of 64 clients at once, which keep their connections as the one does that calls in turn."""
 TRAINERS_BATCH = 16
-"""The trainer sends a rollout's programs in requests of so many, all at once (`services.client.rewards.asking`)."""
+"""The trainer sends its programs in requests of so many, all at once (`services.client.rewards.asking`)."""
 SETTINGS = ("size", "programs", "rounds", "seconds", "threads", "seed")
 
 Contenders = dict[str, tuple[int, Callable[[], object]]]
@@ -87,16 +87,19 @@ def find_out(options: argparse.Namespace) -> Findings:
         contenders = bare_contenders(found, folder, requests, options.threads, compiled=options.compile)
         server = stack.enter_context(served(folder, options.threads))
         contenders |= {
-            BATCH: (len(requests), in_batches(server, requests, of=len(requests))),
-            TRAINERS: (len(requests), in_batches(server, requests, of=TRAINERS_BATCH)),
+            BATCH: (len(repeated), in_batches(server, repeated, of=len(requests))),
             SINGLES: (len(repeated), in_single_calls(server, repeated, at_once=AT_ONCE)),
             SERIAL: (len(requests), in_single_calls(server, requests, at_once=1)),
+            TRAINERS: (
+                len(repeated),
+                in_batches(server, repeated, of=TRAINERS_BATCH, at_once=len(requests) // TRAINERS_BATCH or 1),
+            ),
         }
         floor = stack.enter_context(constant(one_reply(server, requests[0])))
         contenders[FLOOR] = (len(repeated), in_single_calls(floor, repeated, at_once=AT_ONCE))
         if options.infinity:
             peer = stack.enter_context(infinity(options.infinity, folder, options.threads))
-            contenders[INFINITY] = (len(requests), classify(peer, requests))
+            contenders[INFINITY] = (len(repeated), classify(peer, repeated, of=len(requests)))
         run_rounds(found, contenders, options.rounds, options.seconds)
         found.peaks["the server, after all of this"] = server.peak_bytes
     return found

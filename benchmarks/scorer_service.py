@@ -126,13 +126,12 @@ def constant(reply: str) -> AbstractContextManager[Server]:
     return _process(command, dict(os.environ), f"http://127.0.0.1:{port}", "/readyz")
 
 
-def in_batches(server: Server, requests: Sequence[ScoreRequest], *, of: int) -> Callable[[], None]:
-    """`POST /score/batch` for each so many programs, all of them under way at once, each time."""
-    parts = [_bodies(requests[start : start + of]) for start in range(0, len(requests), of)]
-    calls = [Call.post(f"{server.url}/score/batch", {"items": part}) for part in parts]
+def in_batches(server: Server, requests: Sequence[ScoreRequest], *, of: int, at_once: int = 1) -> Callable[[], None]:
+    """`POST /score/batch` for each so many programs, so many of them under way at any time, each time."""
+    calls = [Call.post(f"{server.url}/score/batch", {"items": _bodies(part)}) for part in _parts(requests, of)]
 
     def score() -> None:
-        replies = make(calls, at_once=len(calls))
+        replies = make(calls, at_once=at_once)
         assert sum(len(reply["results"]) for reply in replies) == len(requests)
 
     return score
@@ -148,14 +147,13 @@ def in_single_calls(server: Server, requests: Sequence[ScoreRequest], *, at_once
     return score
 
 
-def classify(server: Server, requests: Sequence[ScoreRequest]) -> Callable[[], None]:
-    """infinity-emb's `POST /classify`, all programs in one call, each time."""
-    texts = [f"{request.prompt}\n{request.code}" for request in requests]
-    call = Call.post(f"{server.url}/classify", {"model": "prm", "input": texts})
+def classify(server: Server, requests: Sequence[ScoreRequest], *, of: int) -> Callable[[], None]:
+    """infinity-emb's `POST /classify` for each so many programs, one call after the other, each time."""
+    texts = [[f"{request.prompt}\n{request.code}" for request in part] for part in _parts(requests, of)]
+    calls = [Call.post(f"{server.url}/classify", {"model": "prm", "input": part}) for part in texts]
 
     def score() -> None:
-        [reply] = make([call])
-        assert len(reply["data"]) == len(requests)
+        assert sum(len(reply["data"]) for reply in make(calls)) == len(requests)
 
     return score
 
@@ -163,6 +161,10 @@ def classify(server: Server, requests: Sequence[ScoreRequest]) -> Callable[[], N
 def one_reply(server: Server, request: ScoreRequest) -> str:
     """A reply of ours, as JSON."""
     return json.dumps(make([Call.post(f"{server.url}/score", request.model_dump(mode="json"))])[0])
+
+
+def _parts(requests: Sequence[ScoreRequest], of: int) -> list[Sequence[ScoreRequest]]:
+    return [requests[start : start + of] for start in range(0, len(requests), of)]
 
 
 def _bodies(requests: Sequence[ScoreRequest]) -> list[dict[str, Any]]:
