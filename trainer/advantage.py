@@ -77,16 +77,18 @@ def centred_by_group(
 
 
 def line_credit(
-    step_rewards: torch.Tensor, mask: torch.Tensor, groups: Sequence[object], steps: torch.Tensor
+    step_rewards: torch.Tensor, mask: torch.Tensor, steps: torch.Tensor, groups: Sequence[object] | None = None
 ) -> torch.Tensor:
     """Advantages that move credit among a program's lines and give it none, `[batch, response]`.
 
-    What a step earns, which all of its tokens bear (NaN = of no step), less the mean of the same step of the group's
-    rows, less the mean of that over the row's tokens: every row adds up to 0.
+    What a step earns, which all of its tokens bear (NaN = of no step), less, where there are `groups`, the mean of the
+    same step of the group's rows; and that less its mean over the row's tokens: every row adds up to 0.
     """
     real = mask & ~step_rewards.isnan()
-    centred = centred_by_group(step_rewards.nan_to_num(), real, groups, steps)
-    means = centred.sum(dim=1, keepdim=True) / real.sum(dim=1, keepdim=True).clamp(min=1)
+    centred = step_rewards.nan_to_num()
+    if groups is not None:
+        centred = centred_by_group(centred, real, groups, steps)
+    means = torch.where(real, centred, 0).sum(dim=1, keepdim=True) / real.sum(dim=1, keepdim=True).clamp(min=1)
     return torch.where(real, centred - means, 0)
 
 

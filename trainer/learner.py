@@ -225,7 +225,8 @@ def _lessons(batch: Trajectories, settings: UpdateSettings) -> Lessons:
     if settings.group_baseline:
         advantages = centred_by_group(advantages, batch.mask, batch.prompts, batch.steps if by_step else None)
     if settings.line_credit:
-        credit = line_credit(batch.step_rewards, batch.mask, batch.prompts, batch.steps)
+        groups = batch.prompts if settings.group_baseline else None
+        credit = line_credit(batch.step_rewards, batch.mask, batch.steps, groups)
         advantages = scaled(advantages, batch.mask) + settings.line_credit * scaled(credit, batch.mask)
     if settings.whiten_advantages:
         advantages = masked_whiten(advantages, batch.mask)

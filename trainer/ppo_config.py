@@ -90,9 +90,9 @@ class PpoConfig:
     group_baseline: bool = False
     """Take the mean over the programs for one problem off their advantages; wants `samples_per_problem` above 1."""
     line_credit: float = 0.0
-    """How loud the PRM speaks beside the reward, with 1 as loud: what a step would earn by `process_form`, less the
-    mean of the same step of the problem's other programs, less its own program's mean of that. So credit moves among a
-    program's lines and none is given to it. Wants `group_baseline`."""
+    """How loud the PRM speaks beside the reward, with 1 as loud: what a step would earn by `process_form`, less, with
+    `group_baseline`, the mean of the same step of the problem's other programs, less its own program's mean of that. So
+    credit moves among a program's lines and none is given to it."""
     whiten_advantages: bool = True
     """Move and scale the advantages of an iteration to mean 0 and variance 1."""
     clip: float = 0.2
@@ -188,8 +188,6 @@ class PpoConfig:
             raise SettingsError(f"rollouts ({self.rollouts}) must be a multiple of samples_per_problem")
         if self.group_baseline and self.samples_per_problem == 1:
             raise SettingsError("group_baseline wants samples_per_problem above 1: a program alone is its own mean")
-        if self.line_credit and not self.group_baseline:
-            raise SettingsError("line_credit wants group_baseline: it holds a step against those of other programs")
         if not 0 <= self.outcome_weight <= 1:
             raise SettingsError(f"outcome_weight is a share in [0, 1], not {self.outcome_weight}")
         if self.kl_in == "loss" and self.kl_estimator == "k1":

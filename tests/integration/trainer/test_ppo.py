@@ -215,7 +215,6 @@ def test_every_problem_comes_once_before_any_comes_again() -> None:
         ({"iterations": None}, "never ends"),
         ({"samples_per_problem": 3}, "multiple"),
         ({"samples_per_problem": 1, "group_baseline": True}, "alone"),
-        ({"line_credit": 1.0}, "group_baseline"),
         ({"outcome_weight": 1.5}, "share"),
         ({"kl_in": "loss"}, "gradient of k1"),
         ({"dual_clip": 0.9}, "above 1"),

@@ -151,29 +151,35 @@ SCORES = torch.tensor([[0.9, 0.9, 0.1, 0.1, NONE], [0.5, 0.7, 0.7, 0.7, NONE]])
 
 def test_line_credit_goes_to_steps_that_do_better_than_the_same_step_of_the_others() -> None:
     mask = torch.ones(2, 5).bool()
-    credit = line_credit(SCORES, mask, ["sum", "sum"], torch.tensor([[0, 0, 1, 1, 2], [0, 1, 1, 1, 2]]))
+    credit = line_credit(SCORES, mask, torch.tensor([[0, 0, 1, 1, 2], [0, 1, 1, 1, 2]]), ["sum", "sum"])
     assert (credit[0, :2] > 0).all() and (credit[0, 2:4] < 0).all()
     assert credit[1, 0] < 0 and (credit[1, 1:4] > 0).all()
     assert credit[:, 4].tolist() == [0.0, 0.0]
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(0, 10_000))
-def test_line_credit_gives_no_program_anything_however_long_it_is(seed: int) -> None:
+@given(st.integers(0, 10_000), st.sampled_from([["sum", "sum", "sort", "sort"], None]))
+def test_line_credit_gives_no_program_anything_however_long_it_is(seed: int, groups: list[str] | None) -> None:
     generator = torch.Generator().manual_seed(seed)
     lengths = torch.randint(1, 12, (4, 1), generator=generator)
     mask = torch.arange(12) < lengths
     steps = torch.arange(12).expand(4, 12) // 3
     by_step = torch.rand((4, 4), generator=generator)
     scores = by_step.gather(1, steps).masked_fill(torch.arange(12) == lengths - 1, NONE)
-    credit = line_credit(scores, mask, ["sum", "sum", "sort", "sort"], steps)
+    credit = line_credit(scores, mask, steps, groups)
     torch.testing.assert_close(credit.sum(dim=1), torch.zeros(4), atol=1e-5, rtol=0)
     assert not credit[~mask].any()
 
 
 def test_a_program_alone_has_nothing_to_be_held_against() -> None:
-    credit = line_credit(SCORES, torch.ones(2, 5).bool(), ["sum", "sort"], STEPS)
+    credit = line_credit(SCORES, torch.ones(2, 5).bool(), STEPS, ["sum", "sort"])
     torch.testing.assert_close(credit, torch.zeros(2, 5))
+
+
+def test_without_groups_a_line_is_held_against_its_own_program() -> None:
+    credit = line_credit(SCORES, torch.ones(2, 5).bool(), STEPS)
+    torch.testing.assert_close(credit[0], torch.tensor([0.4, 0.4, -0.4, -0.4, 0.0]))
+    torch.testing.assert_close(credit[1], torch.tensor([-0.15, 0.05, 0.05, 0.05, 0.0]))
 
 
 def test_what_is_scaled_has_a_deviation_of_one_and_keeps_its_signs() -> None:
