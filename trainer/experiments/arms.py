@@ -3,18 +3,17 @@
 | arm | a step earns | the last token earns | it concerns |
 | --- | --- | --- | --- |
 | outcome | | 1 if all tests pass | every token |
-| process | what its PRM score lacks to one half | | the step alone |
+| process | what its PRM score lacks to three quarters | | the step alone |
 | process+outcome | | the outcome, and beside it the PRM moves credit among a program's lines | every token |
 | shuffled | | the same, by scores dealt out among the program's steps at random | every token |
 | chance | what it adds to the chance that the program passes, as the PRM's scores have it | | the step above all |
 | settled | the same | the outcome, less all that the steps earned | the step above all |
 | oracle | | as process+outcome, by one who knows the solution in the PRM's place | every token |
 
-A score is held against the same step of the task's other programs: by `step_lam` 0 with a group baseline, and by
-`line_credit` (ADR 0077), with which a program's lines together hear what its verdict says. What steps earn in chance
-and settled telescopes to a number in [0, 1], as the outcome is (lambda 0.98 a token, ADR 0068). Advantages have one
-scale in all arms. `process` never sees a verdict; `chance` sees those that the chances were fitted to. `shuffled` is
-the control: as many scores, from the same PRM, in the wrong places.
+In process a step hears nothing of what follows (`step_lam` 0); by `line_credit` (ADR 0077) a program's lines together
+hear what its verdict says. What steps earn in chance and settled telescopes to a number in [0, 1], as the outcome is
+(lambda 0.98 a token, ADR 0068). Advantages have one scale in all arms. `process` never sees a verdict; `chance` sees
+those that the chances were fitted to. `shuffled` is the control: as many scores of the same PRM, in the wrong places.
 """
 
 from collections.abc import Mapping
@@ -74,12 +73,14 @@ class Arm:
 
 
 _OUTCOME = {"reward": "outcome", "lam": 1.0}
-_CREDITED = {**_OUTCOME, "process_form": "clip", "line_credit": 1.0}
+_CLIPPED = {"process_form": "clip", "clip_at": 0.75}
+"""Nine in ten of a policy's right lines score more than that, as many of its wrong ones less (ADR 0039)."""
+_CREDITED = {**_OUTCOME, **_CLIPPED, "line_credit": 1.0}
 _CHANCE = {"reward": "process", "process_form": "delta", "lam": 0.98}
 
 ARMS: Mapping[str, Arm] = {
     "outcome": Arm(_OUTCOME),
-    "process": Arm({"reward": "process", "process_form": "clip", "step_lam": 0.0}),
+    "process": Arm({"reward": "process", **_CLIPPED, "step_lam": 0.0}),
     "process+outcome": Arm(_CREDITED),
     "shuffled": Arm({**_CREDITED, "shuffle_steps": True}),
     "chance": Arm(_CHANCE, "chance"),

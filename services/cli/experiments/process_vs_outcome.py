@@ -56,14 +56,13 @@ _PPO = (
 """Settings that PPO takes over by name."""
 
 _SAME: Mapping[str, Any] = {
-    "group_baseline": True,
     "value_model": "shared",
     "value_coefficient": 0.0,
-    "warmup_iterations": 6,
+    "warmup_iterations": 3,
     "save_every": 10,
 }
-"""Settings of every run. No critic learns: the mean of a task's programs is the baseline, and a head that starts at 0
-and is worth nothing stays there."""
+"""Settings of every run. No critic learns: a mean is the baseline, that of a task's programs where it has several, else
+the iteration's. A head that starts at 0 and is worth nothing stays there."""
 
 
 def process_vs_outcome(config: ProcessVsOutcome) -> Findings:
@@ -123,7 +122,8 @@ def _judges(config: ProcessVsOutcome, prm: Path) -> Stack:
 
 def _runs(config: ProcessVsOutcome, starts: Sequence[Start], urls: Mapping[str, str]) -> list[ArmRun]:
     """Every run: all arms with one seed before any with the next, so that what is there early can be compared."""
-    ppo = {**_SAME, **{name: getattr(config, name) for name in _PPO}}
+    chosen = {name: getattr(config, name) for name in _PPO}
+    ppo = {**_SAME, "group_baseline": config.samples_per_problem > 1, **chosen}
     return [
         ArmRun(
             arm=arm,

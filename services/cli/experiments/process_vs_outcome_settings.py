@@ -36,7 +36,7 @@ class ProcessVsOutcome:
     """Mutants of each line."""
     line_samples: int = 4
     """Lines that the teacher, another policy with the same habits, writes in the place of each; 0: by rules alone."""
-    line_problems: str = "lists:train?count=800&operations=2-4&loops=0&seed=11"
+    line_problems: str = "lists:train?count=1600&operations=2-4&loops=0&seed=11"
     """Where it writes them."""
     language_problems: str = "lists:train?count=4000&operations=2-4&seed=11"
     """Solutions that the PRM's backbone learns to write before it learns to judge."""
@@ -55,13 +55,14 @@ class ProcessVsOutcome:
     """Of each run."""
     rollouts: int = 32
     """Programs an iteration."""
-    samples_per_problem: int = 8
-    """Programs written for one task in an iteration; their mean is the baseline of each."""
+    samples_per_problem: int = 1
+    """Programs written for one task in an iteration; of several, their mean is the baseline of each. Few tasks an
+    iteration teach few habits, whatever the reward."""
     learning_rate: float = 2e-4
     """PPO's."""
     minibatch: int = 32
     """Programs a gradient step."""
-    policy_epochs: int = 1
+    policy_epochs: int = 2
     """Passes over an iteration's programs."""
     beta: float = 0.02
     """Weight of the KL penalty."""
