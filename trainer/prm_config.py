@@ -30,6 +30,9 @@ class PrmConfig:
     """Share of the problems for early stopping and the temperature."""
     programs_per_problem: int | None = None
     """At most this many labelled programs of a training problem."""
+    composed: int = 0
+    """Programs with several changed steps that are put together of each training problem's programs with one: so the
+    PRM learns to judge a line behind a wrong one too."""
     epochs: float = 12.0
     """Passes over the labels, unless `max_minutes` or `patience` ends it sooner."""
     max_minutes: float | None = None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from services.contracts import LabelRecord
 from trainer.errors import SettingsError
+from trainer.prm_composing import composed
 from trainer.prm_config import PrmConfig
 from trainer.prm_data import Program, Split, build_trees, memoised
 from trainer.prm_model import Backbone
@@ -53,10 +54,15 @@ def prepare(split: Split, backbone: Backbone, config: PrmConfig) -> Parts:
         return Part(name, packs, [each for tree in trees for each in tree.programs()], len(trees), left_out)
 
     return Parts(
-        train=part("training", _capped(split.train, config)),
+        train=part("training", _to_learn_from(split.train, config)),
         validation=part("validation", split.validation),
         held_out=part("held-out", split.held_out),
     )
+
+
+def _to_learn_from(records: Sequence[LabelRecord], config: PrmConfig) -> list[LabelRecord]:
+    kept = _capped(records, config)
+    return kept + composed(kept, config.composed, config.seed)
 
 
 def _capped(records: Sequence[LabelRecord], config: PrmConfig) -> list[LabelRecord]:

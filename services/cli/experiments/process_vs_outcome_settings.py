@@ -36,8 +36,10 @@ class ProcessVsOutcome:
     """Mutants of each line."""
     line_samples: int = 4
     """Lines that the teacher, another policy with the same habits, writes in the place of each; 0: by rules alone."""
-    line_problems: str = "lists:train?count=1600&operations=2-4&loops=0&seed=11"
+    line_problems: str = "lists:train?count=1000&operations=2-4&loops=0&seed=11"
     """Where it writes them."""
+    composed: int = 6
+    """Programs with several changed lines that the PRM learns from too, for each problem: see `linewise train prm`."""
     language_problems: str = "lists:train?count=4000&operations=2-4&seed=11"
     """Solutions that the PRM's backbone learns to write before it learns to judge."""
     language_iterations: int = 1200

@@ -90,6 +90,7 @@ def process_reward_model(config: ProcessVsOutcome) -> Path:
         labels=(*by_rules, *_line_labels(config)),
         backbone=str(_final(config.run_dir / LANGUAGE)),
         run_dir=config.run_dir / "prm",
+        composed=config.composed,
         epochs=config.prm_epochs,
         learning_rate=5e-4,
         batch_tokens=2048,
