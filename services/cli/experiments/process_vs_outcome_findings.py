@@ -14,7 +14,8 @@ from trainer.report_page import Section, broad
 
 BASELINE = "outcome"
 _PASSED = "rewards/accepted"
-_SMOOTHED = 320  # rollouts that a pass rate is the mean of
+_SMOOTHED = 320
+"""Rollouts that a pass rate is the mean of, where that is no more than a quarter of a run."""
 
 
 def findings(folder: Path, runs: Sequence[Trained], more: tuple[Section, ...] = (), *, rollouts: int) -> Findings:
@@ -98,7 +99,7 @@ def _compared(title: str, above: str, pairs: Mapping[str, Sequence[tuple[Measure
 
 
 def _efficiency(arms: Mapping[str, Sequence[Trained]], rollouts: int) -> Grid:
-    window = _window(rollouts)
+    window = _window(arms, rollouts)
     curves = {(arm, run.seed): _curve(run, window) for arm, runs in arms.items() for run in runs}
     goals = {
         seed: curve[-1] for (arm, seed), curve in curves.items() if arm == BASELINE and curve and curve[-1] > curve[0]
@@ -140,7 +141,7 @@ def _signatures(arms: Mapping[str, Sequence[Trained]]) -> Grid:
 
 
 def _lead(arms: Mapping[str, Sequence[Trained]], rollouts: int) -> str:
-    iterations = max((len(run.metrics) for runs in arms.values() for run in runs), default=0)
+    iterations = _longest(arms)
     starts = _starts(arms)
     began = ", ".join(f"{fmean(each.pass_at_1):.3f}" for each in starts)
     return (
@@ -151,18 +152,18 @@ def _lead(arms: Mapping[str, Sequence[Trained]], rollouts: int) -> str:
 
 def _plots(arms: Mapping[str, Sequence[Trained]], rollouts: int) -> str:
     """Pass rate and KL over the rollouts, the mean over seeds with its interval."""
+    window = _window(arms, rollouts)
     drawn = {
-        f"Share of rollouts that pass, mean of the last {_window(rollouts) * rollouts}": (_PASSED, "pass rate"),
+        f"Share of rollouts that pass, mean of the last {window * rollouts}": (_PASSED, "pass rate"),
         "KL to the policy at the start": ("objective/kl", "nats a program"),
     }
     return broad(
-        bands(title, {arm: _band(runs, metric, rollouts) for arm, runs in arms.items()}, "rollouts", label)
+        bands(title, {arm: _band(runs, metric, window, rollouts) for arm, runs in arms.items()}, "rollouts", label)
         for title, (metric, label) in drawn.items()
     )
 
 
-def _band(runs: Sequence[Trained], metric: str, rollouts: int) -> Band:
-    window = min(_window(rollouts), *(len(run.metrics) for run in runs))
+def _band(runs: Sequence[Trained], metric: str, window: int, rollouts: int) -> Band:
     lines = [_curve(run, window, metric) for run in runs]
     points = []
     for at, values in enumerate(zip(*lines, strict=False)):
@@ -171,9 +172,14 @@ def _band(runs: Sequence[Trained], metric: str, rollouts: int) -> Band:
     return points
 
 
-def _window(rollouts: int) -> int:
+def _window(arms: Mapping[str, Sequence[Trained]], rollouts: int) -> int:
     """The iterations that a smoothed figure is the mean of."""
-    return max(1, round(_SMOOTHED / rollouts))
+    return max(1, min(round(_SMOOTHED / rollouts), _longest(arms) // 4))
+
+
+def _longest(arms: Mapping[str, Sequence[Trained]]) -> int:
+    """The iterations of the longest run."""
+    return max((len(run.metrics) for runs in arms.values() for run in runs), default=0)
 
 
 def _curve(run: Trained, window: int, metric: str = _PASSED) -> list[float]:

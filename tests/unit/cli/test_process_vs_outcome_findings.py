@@ -45,3 +45,12 @@ def test_where_policies_differ_an_arm_is_held_against_its_own(tmp_path: Path) ->
     gains = {row[0]: row[3] for row in grids["Against the policy before"].rows if row[1] == "pass@1"}
     assert gains == {"outcome": "+0.050, +0.050", "process": "+0.150, +0.150"}
     assert [row[3] for row in grids["Against outcome"].rows] == ["+0.100, +0.100", "+0.000, +0.000"]
+
+
+def test_a_pass_rate_is_the_mean_of_no_more_than_a_quarter_of_a_run(tmp_path: Path) -> None:
+    rising = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+    runs = [trained("outcome", 0, *rising), trained("process", 0, *(2 * each for each in rising))]
+    found = findings(tmp_path, runs, rollouts=32)
+    grid = next(grid for grid in found.grids if grid.title.startswith("How soon"))
+    assert "mean of the last 64 rollouts" in grid.note
+    assert [row[-1] for row in grid.rows] == [8 * 32, 5 * 32]
