@@ -86,8 +86,7 @@ def train_ppo(config: PpoConfig, *, source: RewardSource | None = None) -> PpoSu
         seconds = _train(config, problems, agent, collector, run)
         checkpoint = run.checkpoint("final")
         if run.writes:
-            with replacing(checkpoint) as folder:
-                agent.models.policy.save(folder)
+            _keep(agent, checkpoint)
         summary = _summary(config, checkpoint, read_metrics(run.folder), seconds)
         run.write_json("summary.json", summary)
         if run.writes:
@@ -119,8 +118,15 @@ def _train(config: PpoConfig, problems: Sequence[Problem], agent: Agent, collect
             spent = collector.processes.agreed(budget.fraction)
             if run.writes and (spent >= 1 or budget.done % config.save_every == 0):
                 save_agent(run.checkpoint("last"), agent, budget.done, budget.seconds)
+            if run.writes and config.keep_every and budget.done % config.keep_every == 0:
+                _keep(agent, run.checkpoint(f"iteration-{budget.done}"))
             bar.move_to(100 * spent, note=_note(stats))
     return budget.seconds
+
+
+def _keep(agent: Agent, checkpoint: Path) -> None:
+    with replacing(checkpoint) as folder:
+        agent.models.policy.save(folder)
 
 
 def _iterate(

@@ -135,6 +135,8 @@ class PpoConfig:
     """Largest norm of a gradient."""
     save_every: int = 50
     """Iterations between two saved states."""
+    keep_every: int = 0
+    """Iterations between two policies that are kept, in `checkpoints/iteration-N`; 0 keeps the last one alone."""
     resume: bool = False
     """Go on from the state last saved in `run_dir`, if there is one."""
     seed: int = 0

@@ -1,4 +1,6 @@
-"""One run of the experiment, one arm with one seed, as a process of its own: PPO, then pass@k on the held-out tasks.
+"""One run of the experiment, one arm with one seed, as a process of its own: PPO, then pass@k.
+
+On validation tasks of the policies that were kept on the way, and on the held-out tasks, once, of the last one.
 
     python -m trainer.experiments.arm_run RUN.json
 
@@ -14,16 +16,17 @@ from typing import Any
 
 from trainer.evaluate import EvaluateConfig, evaluate
 from trainer.experiments.arms import ARMS
+from trainer.experiments.outcome import ALONG, KEPT
 from trainer.ppo import PpoConfig, train_ppo
 from trainer.runs import write_text
 
 
 @dataclass(frozen=True)
 class ArmRun:
-    """What one process does; `ppo` and `evaluation` are settings by name.
+    """What one process does; `ppo`, `evaluation` (held-out tasks) and `validation` are settings by name.
 
-    `chance` is the file of a `SuccessChance`, for the arms that want one; `before` the folder with the evaluation of
-    `policy` as it starts.
+    `chance` is the file of a `SuccessChance`, for the arms that want one; `before` the folder with the evaluations of
+    `policy` as it starts: `held-out` and `validation`.
     """
 
     arm: str
@@ -34,6 +37,7 @@ class ArmRun:
     before: str
     ppo: dict[str, Any]
     evaluation: dict[str, Any]
+    validation: dict[str, Any]
     scorer_url: str
     executor_url: str
 
@@ -55,10 +59,12 @@ def work(run: ArmRun) -> None:
     )
     with arm.source(Path(run.chance) if run.chance else None, run.scorer_url, run.executor_url) as source:
         trained = train_ppo(config, source=source)
-    evaluate(held_out(run.evaluation, run.executor_url, str(trained.checkpoint), folder / "evaluation"))
+    for kept in trained.checkpoint.parent.glob(f"{KEPT}*"):
+        evaluate(measuring(run.validation, run.executor_url, str(kept), folder / ALONG / kept.name))
+    evaluate(measuring(run.evaluation, run.executor_url, str(trained.checkpoint), folder / "evaluation"))
 
 
-def held_out(evaluation: Mapping[str, Any], executor_url: str, policy: str, folder: Path) -> EvaluateConfig:
+def measuring(evaluation: Mapping[str, Any], executor_url: str, policy: str, folder: Path) -> EvaluateConfig:
     """How a policy is measured: all of them, before and after, in the same way and with the same seed."""
     return EvaluateConfig(
         policy=policy, run_dir=folder, executor_url=executor_url, k=(1, 10), temperature=1.0, **evaluation

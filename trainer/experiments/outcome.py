@@ -2,13 +2,18 @@
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from trainer.passk import pass_at_k
 from trainer.runs import read_metrics
 from trainer.samples import Sample
+
+ALONG = "along"
+"""Under a run's folder, the evaluations of the policies that were kept on the way."""
+KEPT = "iteration-"
+"""What their names begin with; the iteration follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,10 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """One run: where it began, its curve over iterations, where it ended; `settings` are PPO's by name."""
+    """One run: where it began, its curve over iterations, where it ended; `settings` are PPO's by name.
+
+    `along`: on validation tasks, the policies after so many iterations; 0 is where it began.
+    """
 
     arm: str
     seed: int
@@ -50,6 +58,7 @@ class Trained:
     metrics: list[dict[str, Any]]
     before: Measured
     after: Measured
+    along: dict[int, Measured] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -60,8 +69,9 @@ class Trained:
             seed=run["seed"],
             settings=run["ppo"],
             metrics=read_metrics(folder / "ppo"),
-            before=Measured.read(Path(run["before"])),
+            before=Measured.read(Path(run["before"]) / "held-out"),
             after=Measured.read(folder / "evaluation"),
+            along=_along(folder / ALONG, Path(run["before"]) / "validation"),
         )
 
     def curve(self, name: str) -> list[float]:
@@ -73,6 +83,11 @@ class Trained:
         values = self.curve(name)
         tail = values[-max(1, len(values) // 10) :]
         return sum(tail) / len(tail) if tail else None
+
+
+def _along(folder: Path, before: Path) -> dict[int, Measured]:
+    kept = {int(each.name.removeprefix(KEPT)): each for each in folder.glob(f"{KEPT}*")}
+    return {at: Measured.read(each) for at, each in sorted({0: before, **kept}.items())} if kept else {}
 
 
 def read_samples(file: Path) -> list[Sample]:

@@ -3,7 +3,8 @@
 Policies with bad habits (ADR 0077), and a PRM from labels of the labeler; then PPO once for each arm and seed: of one
 seed all arms have the same policy to start from, the same tasks in the same order, as many rollouts and the same KL
 penalty. Everything is settled before the first run (`plan.json`); the held-out tasks are looked at once, when a run has
-ended. A run that is done is never done again, so an interrupted experiment goes on.
+ended; curves on the way are of validation tasks. A run that is done is never done again, so an interrupted experiment
+goes on.
 
     linewise experiment process-vs-outcome --run-dir runs/process-vs-outcome --seeds 5
 """
@@ -51,6 +52,7 @@ _PPO = (
     "minibatch",
     "policy_epochs",
     "beta",
+    "keep_every",
     "max_new_tokens",
 )
 """Settings that PPO takes over by name."""
@@ -96,7 +98,7 @@ def process_vs_outcome(config: ProcessVsOutcome) -> Findings:
 def _sections(config: ProcessVsOutcome, runs: Sequence[ArmRun], scorer_url: str) -> tuple[Section, ...]:
     """Programs before PPO and after it, by the first seed's runs, and what the PRM is worth."""
     after = {run.arm: Path(run.folder) / "evaluation" for run in runs if run.seed == 0}
-    programs = programs_body(config.held_out, {"before": Path(runs[0].before), **after}, scorer_url)
+    programs = programs_body(config.held_out, {"before": Path(runs[0].before) / "held-out", **after}, scorer_url)
     prm = held_out_body(RunFiles.read(config.run_dir / "prm").held_out)
     return Section("Programs before and after", programs), Section("The PRM, on held-out problems", prm)
 
@@ -133,7 +135,8 @@ def _runs(config: ProcessVsOutcome, starts: Sequence[Start], urls: Mapping[str, 
             chance=str(begun.chance) if begun.chance else None,
             before=str(begun.before),
             ppo=ppo,
-            evaluation=evaluation(config),
+            evaluation=evaluation(config, config.held_out),
+            validation=evaluation(config, config.validation),
             scorer_url=urls["scorer"],
             executor_url=urls["executor"],
         )

@@ -12,6 +12,8 @@ from trainer.experiments.statistics import Estimate, bootstrap, first_at_least, 
 from trainer.plots import Band, bands
 from trainer.report_page import Section, broad
 
+_Measure = Callable[[Measured], Sequence[float]]
+
 BASELINE = "outcome"
 _PASSED = "rewards/accepted"
 _SMOOTHED = 320
@@ -157,10 +159,30 @@ def _plots(arms: Mapping[str, Sequence[Trained]], rollouts: int) -> str:
         f"Share of rollouts that pass, mean of the last {window * rollouts}": (_PASSED, "pass rate"),
         "KL to the policy at the start": ("objective/kl", "nats a program"),
     }
-    return broad(
+    curves = [
         bands(title, {arm: _band(runs, metric, window, rollouts) for arm, runs in arms.items()}, "rollouts", label)
         for title, (metric, label) in drawn.items()
-    )
+    ]
+    if all(run.along for runs in arms.values() for run in runs):
+        curves += [
+            bands(
+                f"{name} on validation tasks",
+                {arm: _points(runs, measure, rollouts) for arm, runs in arms.items()},
+                "rollouts",
+                name,
+            )
+            for name, measure in _MEASURES.items()
+        ]
+    return broad(curves)
+
+
+def _points(runs: Sequence[Trained], measure: _Measure, rollouts: int) -> Band:
+    """The policies that were kept on the way, with the intervals of the table of ends."""
+    points = []
+    for at in sorted(set.intersection(*(set(run.along) for run in runs))):
+        estimate = bootstrap([measure(run.along[at]) for run in runs], resamples=400)
+        points.append((at * rollouts, estimate.mean, estimate.low, estimate.high))
+    return points
 
 
 def _band(runs: Sequence[Trained], metric: str, window: int, rollouts: int) -> Band:
@@ -196,7 +218,7 @@ def _mean_of(values: Sequence[float | None]) -> float | None:
     return fmean(known) if known else None
 
 
-_MEASURES: Mapping[str, Callable[[Measured], Sequence[float]]] = {
+_MEASURES: Mapping[str, _Measure] = {
     "pass@1": lambda measured: measured.pass_at_1,
     "pass@10": lambda measured: measured.pass_at_10,
 }

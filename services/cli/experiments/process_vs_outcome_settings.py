@@ -70,6 +70,10 @@ class ProcessVsOutcome:
     """Weight of the KL penalty."""
     held_out: str = "lists:test?count=150&operations=4-4&loops=0&seed=11"
     """Tasks whose sequences of operations no training has seen."""
+    validation: str = "lists:validation?count=50&operations=4-4&loops=0&seed=11"
+    """Tasks for the curves of pass@1 and pass@10 on the way."""
+    keep_every: int = 5
+    """Iterations between two points of those curves; 0: no curves."""
     samples: int = 10
     """Programs for each of them at temperature 1, for pass@1 and pass@10."""
     max_new_tokens: int = 112

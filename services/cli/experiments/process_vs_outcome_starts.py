@@ -20,7 +20,7 @@ from services.cli.running import running
 from services.cli.stack import PolicyStack
 from services.contracts import JobRequest, LinesTeacher
 from trainer.evaluate import EvaluateConfig, evaluate
-from trainer.experiments.arm_run import held_out
+from trainer.experiments.arm_run import measuring
 from trainer.experiments.arms import ARMS
 from trainer.experiments.outcome import read_samples
 from trainer.prm import PrmConfig
@@ -131,8 +131,12 @@ class Start:
 def start(config: ProcessVsOutcome, number: int, policy: Path, urls: Mapping[str, str]) -> Start:
     """Find out, once, what there is to know of a policy before any run."""
     before = config.run_dir / f"before-{number}"
-    if not (before / "summary.json").exists():
-        evaluate(held_out(evaluation(config), urls["executor"], str(policy), before))
+    measures = {"held-out": evaluation(config, config.held_out)}
+    if config.keep_every:
+        measures["validation"] = evaluation(config, config.validation)
+    for name, settings in measures.items():
+        if not (before / name / "summary.json").exists():
+            evaluate(measuring(settings, urls["executor"], str(policy), before / name))
     wanted = any(ARMS[arm].scores == "chance" for arm in config.arms)
     chance = _chance(config, config.run_dir / f"chance-{number}", policy, urls) if wanted else None
     return Start(policy, chance, before)
@@ -162,6 +166,6 @@ def _chance(config: ProcessVsOutcome, folder: Path, policy: Path, urls: Mapping[
     return file
 
 
-def evaluation(config: ProcessVsOutcome) -> dict[str, Any]:
+def evaluation(config: ProcessVsOutcome, problems: str) -> dict[str, Any]:
     """How every policy is measured, as settings of an evaluation."""
-    return {"problems": config.held_out, "n": config.samples, "max_new_tokens": config.max_new_tokens}
+    return {"problems": problems, "n": config.samples, "max_new_tokens": config.max_new_tokens}

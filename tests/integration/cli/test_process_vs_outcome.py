@@ -21,6 +21,8 @@ SMALL = {
     "--iterations": "2",
     "--rollouts": "8",
     "--held-out": "lists:test?count=3&operations=1-1",
+    "--validation": "lists:validation?count=2&operations=1-1",
+    "--keep-every": "1",
     "--samples": "2",
     "--max-new-tokens": "12",
 }
@@ -51,7 +53,10 @@ def test_arms_are_run_and_added_and_a_plan_is_kept(linewise: Callable, tmp_path:
     assert [row["arm"] for row in figures["Where the arms end"]] == ["before", "outcome", "process+outcome", "settled"]
     assert {row["arm"] for row in figures["Against outcome"]} == {"process+outcome", "settled"}
     page = (tmp_path / "run" / "report.html").read_text()
-    assert page.count("<svg") == 3
+    assert page.count("<svg") == 5
+    assert "pass@10 on validation tasks" in page
+    along = runs / "process+outcome-0" / "along"
+    assert sorted(each.name for each in along.iterdir()) == ["iteration-1", "iteration-2"]
     assert "Programs before and after" in page and "Reliability on held-out steps" in page
     verdicts = {row["sign"]: row for row in figures["Failure signatures"]}
     assert verdicts["no rewards"] == {"sign": "no rewards", "outcome": "ok", "process+outcome": "ok", "settled": "ok"}

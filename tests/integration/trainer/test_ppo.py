@@ -202,6 +202,19 @@ def test_what_is_rewarded_is_learnt(kind: Kind, value_model: str | None, tmp_pat
     assert sum(scores[-3:]) / 3 > 0.75
 
 
+def test_policies_on_the_way_are_kept_as_they_were(config: PpoConfig, tmp_path: Path) -> None:
+    source = Scores(lambda code: len(code) % 3 / 2)
+    summary = train_ppo(replace(config, iterations=5, keep_every=2), source=source)
+    folders = sorted(path.name for path in summary.checkpoint.parent.iterdir())
+    assert folders == ["final", "iteration-2", "iteration-4", "last"]
+    shorter = train_ppo(replace(config, iterations=2, run_dir=tmp_path / "shorter"), source=source)
+    assert [path.name for path in shorter.checkpoint.parent.glob("iteration-*")] == []
+    kept = load_policy(summary.checkpoint.with_name("iteration-2")).model.state_dict()
+    ended = load_policy(shorter.checkpoint).model.state_dict()
+    for name, weight in ended.items():
+        torch.testing.assert_close(kept[name], weight)
+
+
 def test_every_problem_comes_once_before_any_comes_again() -> None:
     problems = [Problem(id=str(at), prompt="p", solution="s", tests=[]) for at in range(10)]
     drawn = [problem.id for iteration in range(5) for problem in draw(problems, 4, iteration, seed=0)]
