@@ -8,7 +8,7 @@
 | shuffled | | the same, by scores dealt out among the program's steps at random | every token |
 | chance | what it adds to the chance that the program passes, as the PRM's scores have it | | the step above all |
 | settled | the same | the outcome, less all that the steps earned | the step above all |
-| oracle | | as process+outcome, by one who knows the solution in the PRM's place | every token |
+| oracle | | as process+outcome, by one who knows each line in the PRM's place | every token |
 
 In process a step hears nothing of what follows (`step_lam` 0); by `line_credit` (ADR 0077) a program's lines together
 hear what its verdict says. What steps earn in chance and settled telescopes to a number in [0, 1], as the outcome is
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from trainer.experiments.oracle import OracleRewards
+from trainer.experiments.line_oracle import LineOracleRewards
 from trainer.judging import Program
 from trainer.remote import RemoteRewards
 from trainer.reward_forms import Judgement, StepScore
@@ -64,7 +64,7 @@ class Arm:
             ValueError: this arm wants one, and there is none.
         """
         if self.scores == "oracle":
-            return OracleRewards(executor_url=executor_url)
+            return LineOracleRewards(executor_url=executor_url)
         if self.scores == "prm":
             return RemoteRewards("process+outcome", scorer_url=scorer_url, executor_url=executor_url)
         if chance is None:
@@ -85,5 +85,5 @@ ARMS: Mapping[str, Arm] = {
     "shuffled": Arm({**_CREDITED, "shuffle_steps": True}),
     "chance": Arm(_CHANCE, "chance"),
     "settled": Arm({**_CHANCE, "reward": "settled"}, "chance"),
-    "oracle": Arm({**_CREDITED, "process_form": "sum"}, "oracle"),
+    "oracle": Arm(_CREDITED, "oracle"),
 }
