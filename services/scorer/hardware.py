@@ -15,7 +15,8 @@ from services.scorer.settings import Device, DType
 _WIDE = 512
 """Models as wide as this leave megabytes of activations behind on a CPU, and lose nothing by smaller passes."""
 
-_PRODUCTS_A_THREAD = 16
+_PRODUCTS_A_THREAD = 3
+"""As many shapes of products as a pass has: into and out of attention, up, and down."""
 
 _CPU_UNITS = {"bfloat16": ("avx512_bf16", "amx_bf16"), "float16": ("avx512_fp16", "amx_fp16")}
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")

@@ -96,7 +96,7 @@ def test_products_to_remember_grow_with_the_threads_and_what_an_operator_set_sta
     assert os.environ[name] == "5"
     monkeypatch.delenv(name)
     keep_few_products(4)
-    assert os.environ[name] == "64"
+    assert os.environ[name] == "12"
 
 
 def test_a_tokenizer_takes_one_thread_where_the_operator_wants_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
