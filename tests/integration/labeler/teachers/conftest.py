@@ -21,6 +21,9 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request, Response
 
+from services.client import LabelerClient
+from services.labeler.app import create_app
+
 Answer = Callable[[dict[str, Any]], Response | str]
 
 _MISTAKES = (
@@ -86,6 +89,12 @@ def change_as_asked(body: dict[str, Any]) -> str:
     useless = ["print(1)", code, code.replace("return", "retrun x y")]
     blocks = "\n".join(f"Version:\n```python\n{version}\n```" for version in [*versions, *useless])
     return f"<think>```python\nx = 1\n```</think>Sure!\n{blocks}\n```python\nunfinished"
+
+
+@pytest.fixture
+async def client(settings, serve):
+    async with LabelerClient(serve(create_app(settings))) as client:
+        yield client
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import pytest
 
-from services.client import LabelerClient
 from services.contracts import (
     JobRequest,
     JobStatus,
@@ -13,7 +12,6 @@ from services.contracts import (
     TeacherShare,
     Verdict,
 )
-from services.labeler.app import create_app
 
 CLAMP = """def clamp(x, low, high):
     # at both ends
@@ -36,12 +34,6 @@ def write(body):
     behind = prefix.count("\n")
     same = [CLAMP.splitlines()[behind]] * 4
     return WRITTEN.get(behind, same)[body["seed"] % 4] + "\n    # and more"
-
-
-@pytest.fixture
-async def client(settings, serve):
-    async with LabelerClient(serve(create_app(settings))) as client:
-        yield client
 
 
 @pytest.fixture

@@ -9,10 +9,8 @@ from collections import Counter
 import pytest
 from fastapi import Response
 
-from services.client import LabelerClient
 from services.client.errors import RequestError
 from services.contracts import Budget, JobRequest, JobStatus, OpenAITeacher, Origin, Outcome, split_steps
-from services.labeler.app import create_app
 from services.labeler.solution import read_solution
 
 KEY = "sk-a-secret-that-nobody-may-see"
@@ -21,12 +19,6 @@ KEY = "sk-a-secret-that-nobody-may-see"
 @pytest.fixture
 def settings(settings):
     return settings.model_copy(update={"teacher_timeout_s": 3.0, "teacher_patience_s": 30.0, "problems_per_task": 2})
-
-
-@pytest.fixture
-async def client(settings, serve):
-    async with LabelerClient(serve(create_app(settings))) as client:
-        yield client
 
 
 async def finished(client, job):

@@ -5,7 +5,6 @@ from collections import Counter
 
 import pytest
 
-from services.client import LabelerClient
 from services.contracts import (
     JobRequest,
     JobStatus,
@@ -18,7 +17,6 @@ from services.contracts import (
     TeacherShare,
     Verdict,
 )
-from services.labeler.app import create_app
 
 CLAMP = """def clamp(x, low, high):
     if x < low:
@@ -51,12 +49,6 @@ def complete(body):
         return "    return None\n" if prefix.count("\n") == 1 else "return ] None"
     depth = "        " if prefix.endswith(":\n") and "if" in prefix else "    "
     return f"{depth}return sorted((low, x, high))[1]\n" + ("    return x\n" if depth == "        " else "")
-
-
-@pytest.fixture
-async def client(settings, serve):
-    async with LabelerClient(serve(create_app(settings))) as client:
-        yield client
 
 
 async def finished(client, request):
